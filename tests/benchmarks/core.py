@@ -56,6 +56,7 @@ def _pipeline() -> Rows:
     return [
         pipeline.sparse(recording),
         pipeline.exact(),
+        pipeline.measures(recording),
         pipeline.recover(recordings.tiled(18_000_000)),
     ]
 
@@ -97,7 +98,7 @@ SUITES: list[tuple[str, Callable[[], Rows]]] = [
     ("book", _book),
     ("indicators mathematics", _indicators),
     ("venue", _venue),
-    ("replay.ema.sparse replay.exact recover", _pipeline),
+    ("replay.ema.sparse replay.exact replay.measures recover", _pipeline),
     ("orders", _orders),
     ("latency", _latency),
     ("replay.ema replay.python", _nautilus),

@@ -119,6 +119,24 @@ def sparse(recording: Path, runs: int = RUNS) -> dict[str, Any]:
     )
 
 
+ALL_MEASURES: dict[str, Any] = {
+    "hawkes": {"default": {"mu": 0.1, "same": 0.5, "other": 0.2, "beta": 2.0}},
+    "microprice": {"default": {"spreads": 1, "adjustments": [-0.2, 0.0, 0.2]}},
+}
+
+
+def measures(recording: Path, runs: int = RUNS) -> dict[str, Any]:
+    """``replay.measures``: the same with every measure of md.microstructure, on one core."""
+    rows = rows_in(recording)
+    chosen = configuration(
+        "ema-cross", set={"fast": "20", "slow": "50"}, microstructure=ALL_MEASURES
+    )
+    run(recording, chosen, "measures")
+    with one_core():
+        figures = [rows / run(recording, chosen, "measures")[0] for _ in range(runs)]
+    return row("replay.measures", "rows/s", figures, rows=rows, cores=1)
+
+
 def exact(runs: int = RUNS) -> dict[str, Any]:
     """``replay.exact``: verify of the sparse run, every file and every digest checked."""
     folder = RUN_FOLDER / "sparse"
