@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from jobs.checking.counting import count
+from jobs.checking.hours import Hours
 from jobs.checking.reading import Array, TopicReading, slots_of
 from schemas.codec import codec
 from schemas.records import Instrument
@@ -68,12 +69,13 @@ class BarCheck:
 
     Args:
         checks: of the topic.
-        reading: the topic.
+        reading: the topic. hours: of the instruments' venues.
     """
 
-    def __init__(self, checks: Any, reading: TopicReading) -> None:
+    def __init__(self, checks: Any, reading: TopicReading, hours: Hours) -> None:
         self._checks = checks
         self._reading = reading
+        self._hours = hours
         self._last: dict[tuple[int, int], tuple[int, int, int]] = {}
 
     def read(self) -> list[tuple[Key, Any, int]] | None:
@@ -122,7 +124,9 @@ class BarCheck:
             elif opened < end:
                 self._note(slot, Code.BAR_OVERLAP, row, offset, end - opened)
             elif opened > end:
-                self._note(slot, Code.BAR_MISSING, row, offset, -((end - opened) // interval))
+                missing = self._hours.open_intervals(slot, end, opened, interval)
+                if missing:
+                    self._note(slot, Code.BAR_MISSING, row, offset, missing)
         if last is None or opened >= last[0]:
             self._last[slot, interval] = (opened, opened + interval, version)
 

@@ -18,8 +18,6 @@ from jobs.quantities import duration
 from schemas.errors import BadData, WrongUse
 from streams.log.manifest import DIGEST, read_manifest, write_manifest
 
-RESULTS = ("topics", "counts", "subjects", "findings")
-"""What must be the same for the same folder."""
 JUMP_MAX = 1000.0
 
 
@@ -87,7 +85,7 @@ def differences(said: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
         lines += _other_findings(said.get("findings"), found["findings"])
     lines += [
         f"{key} are not those of the certificate"
-        for key in ("counts", "subjects")
+        for key in ("counts", "subjects", "hours")
         if said.get(key) != found[key]
     ]
     return lines

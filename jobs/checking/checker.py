@@ -12,6 +12,7 @@ import numpy as np
 
 from jobs.checking.bars import BarCheck, BarTruth
 from jobs.checking.document import Subject, document
+from jobs.checking.hours import Hours
 from jobs.checking.reading import Progress, TopicReading
 from jobs.checking.tickers import TickerCheck
 from jobs.checking.trades import TradeCheck
@@ -57,7 +58,7 @@ class Checker:
         subjects: topics by name (``topic/partition`` where that is not 0), with all that was
             counted.
         readings: every topic that was read, likewise.
-        reasons: dead letters of the import by reason.
+        reasons: dead letters of the import by reason. hours: of the venues.
     """
 
     def __init__(self, log: LocalLog, limits: Limits, on_progress: OnProgress) -> None:
@@ -66,6 +67,7 @@ class Checker:
         self.instruments: list[Instrument] = (
             read_instruments(log) if "ref.instruments" in log.topics() else []
         )
+        self.hours = Hours(self.instruments)
         self.subjects: list[Subject] = []
         self.readings: dict[str, TopicReading] = {}
         self.reasons: Counter[str] = Counter()
@@ -117,7 +119,7 @@ class Checker:
         trades, bars = self._reading(TRADES, part), self._reading(BARS, part)
         truth = check = None
         if bars is not None:
-            check = BarCheck(self._checks(BARS, part), bars)
+            check = BarCheck(self._checks(BARS, part), bars, self.hours)
         if trades is not None:
             checks = self._checks(TRADES, part)
             judged = TradeCheck(checks)
@@ -185,13 +187,15 @@ def check_folder(
         NotARecording: there is no market data. LogMissing, ForeignFolder, CorruptLog.
     """
     with LocalLog.open(folder) as log:
-        if not any(topic in (*KNOWN, *PLAIN) for topic in log.topics()):
+        market = [topic for topic in log.topics() if topic in (*KNOWN, *PLAIN)]
+        places = [(topic, part) for topic in market for part in log.partitions(topic)]
+        if not any(log.reader(*place).count for place in places):
             raise NotARecording(
-                f"{folder} holds no market data; give a folder that 'sq import', 'sq generate', "
-                "'sq merge' or 'sq pull' wrote"
+                f"{folder} holds no record of market data; give a folder that 'sq import', "
+                "'sq generate', 'sq merge' or 'sq pull' wrote"
             )
         manifest = next((folder / name for name in MANIFESTS if (folder / name).exists()), None)
-        listed = read_manifest(manifest)["topics"] if manifest is not None else None
+        listed = read_manifest(manifest).get("topics", {}) if manifest is not None else None
         checker = Checker(log, limits, on_progress)
         checker.run()
     return document(
@@ -201,5 +205,6 @@ def check_folder(
         msgspec.to_builtins(limits),
         listed,
         dict(checker.reasons),
+        checker.hours.known,
     )
 

@@ -47,12 +47,14 @@ def document(
     limits: Mapping[str, int],
     listed: Mapping[str, Any] | None,
     reasons: Mapping[str, int],
+    hours: Mapping[str, bool],
 ) -> dict[str, Any]:
     """The document.
 
     Args:
         listed: topics as the manifest lists them; None without one.
         reasons: dead letters of the import by reason.
+        hours: venues whose hours were asked for, and whether they are known.
     """
     names = [f"{each.venue}:{each.symbol}" for each in instruments] + ["unknown"]
     medians = {}
@@ -75,6 +77,7 @@ def document(
         "command": "check",
         "code": own_code_digest(),
         "limits": dict(limits),
+        "hours": dict(sorted(hours.items())),
         "topics": {
             name: {"count": reading.count, "digest": reading.digest}
             for name, reading in sorted(readings.items())

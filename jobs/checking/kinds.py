@@ -185,8 +185,8 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.BAR_MISSING: Kind(
         WARNING,
-        "intervals without a bar",
-        "a closed venue, no trade, or rows that are missing: compare with the source",
+        "intervals without a bar, but for those in which the venue was closed",
+        "nobody traded, or rows are missing: compare with the source",
         "intervals",
     ),
     Code.BAR_OVERLAP: Kind(ERROR, "bars that begin before the end of the one before", LOOK, "ns"),

@@ -14,6 +14,8 @@ from streams.log.digest import TopicDigest, add_block
 from streams.log.reader import Block, TopicReader
 
 Array = np.ndarray[Any, Any]
+ROWS, BYTES = 16_384, 4 << 20
+"""Small blocks are decoded together until they are so many records, or bytes."""
 
 
 class Progress:
@@ -80,27 +82,41 @@ class TopicReading:
             yield from self._codec.decode_records(block.body, block.count)
 
     def rows(self) -> tuple[Array, Array, Array] | None:
-        """(rows, levels, offsets) of the next block; None at the end."""
-        block = self._next()
-        if block is None:
+        """(rows, levels, offsets) of the next blocks, as many as make a good number of rows; None
+        at the end.
+        """
+        blocks: list[Block] = []
+        records = size = 0
+        while records < ROWS and size < BYTES and (block := self._next()) is not None:
+            blocks.append(block)
+            records += block.count
+            size += len(block.body)
+        if not blocks:
             return None
+        body = blocks[0].body if len(blocks) == 1 else np.concatenate([b.body for b in blocks])
         try:
-            found = self._codec.decode_rows(block.body, block.count)
+            found = self._codec.decode_rows(body, records)
         except BadData as problem:
             self.problem, self.is_read = problem.text, True
             return None
         rows, levels = found if self._codec.has_levels else (found, NO_LEVELS)
         if "event_time" in rows.dtype.names and len(rows):
             self.time = max(self.time, int(rows["event_time"].max()))
-        offsets = block.offsets
-        if offsets is None:
-            offsets = np.arange(block.first_offset, block.end_offset, dtype=np.int64)
-        return rows, levels, np.ascontiguousarray(offsets, np.int64)
+        return rows, levels, np.concatenate([_offsets(block) for block in blocks])
+
+
+def _offsets(block: Block) -> Array:
+    if block.offsets is not None:
+        return np.asarray(block.offsets, np.int64)
+    return np.arange(block.first_offset, block.end_offset, dtype=np.int64)
 
 
 def by_row(slots: Array) -> Iterator[tuple[int, Array]]:
     """(row of the checks, places in order) of each one that occurs."""
     if not len(slots):
+        return
+    if slots[0] == slots[-1] and (slots == slots[0]).all():  # one instrument, as most have
+        yield int(slots[0]), np.arange(len(slots))
         return
     order = np.argsort(slots, kind="stable")
     edges = np.flatnonzero(np.diff(slots[order])) + 1

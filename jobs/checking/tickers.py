@@ -7,6 +7,7 @@ the topics.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class TickerCheck:
     def __init__(self, checks: Any, reading: TopicReading | None) -> None:
         self._checks = checks
         self._reading = reading
-        self._waiting: dict[int, Array] = {}
+        self._waiting: dict[int, list[Array]] = {}
         self._known: dict[int, int] = {}
 
     def compare(self, depth: Any, tops: Array, time: int) -> None:
@@ -39,16 +40,20 @@ class TickerCheck:
         """
         if self._reading is None or not len(tops):
             return
-        groups = [(slot, tops[places]) for slot, places in by_row(tops["slot"])]
+        groups = list(_split(tops, tops["slot"]))
         wanted = {slot: int(found["update_id"].max()) for slot, found in groups}
         while any(self._known.get(slot, -1) <= top for slot, top in wanted.items()):
             if self._reading.time > time + AHEAD_MAX or not self._read():
                 break
         for slot, found in groups:
-            tickers = self._waiting.get(slot)
-            if tickers is not None:
+            parts = self._waiting.get(slot)
+            if parts:
+                tickers = parts[0] if len(parts) == 1 else np.concatenate(parts)
                 done = compare_tops(depth, found, tickers)
-                self._waiting[slot] = np.ascontiguousarray(tickers[done:])
+                self._waiting[slot] = [tickers[done:].copy()]
+        for parts in self._waiting.values():  # of instruments without updates: keep a part behind
+            while len(parts) > 2 and parts[1]["event_time"][-1] < time - AHEAD_MAX:
+                parts.pop(0)
 
     def _read(self) -> bool:
         """One more block; False at the end."""
@@ -58,10 +63,8 @@ class TickerCheck:
             return False
         rows, _, offsets = read
         check_tickers(self._checks, rows, offsets)
-        for slot, places in by_row(slots_of(self._checks, rows["instrument"])):
-            found = rows[places]
-            before = self._waiting.get(slot)
-            self._waiting[slot] = found if before is None else np.concatenate((before, found))
+        for slot, found in _split(rows, slots_of(self._checks, rows["instrument"])):
+            self._waiting.setdefault(slot, []).append(found)
             self._known[slot] = int(found["update_id"][-1])
         return True
 
@@ -72,3 +75,9 @@ class TickerCheck:
         while self._read():
             self._waiting.clear()
         end_states(self._checks)
+
+
+def _split(rows: Array, slots: Array) -> Iterator[tuple[int, Array]]:
+    """(row of the checks, its rows in order) of each one that occurs."""
+    for slot, places in by_row(slots):
+        yield slot, rows if len(places) == len(rows) else rows[places]

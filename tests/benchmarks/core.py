@@ -74,6 +74,12 @@ def _latency() -> Rows:
     return [pipeline.decide()]
 
 
+def _checking() -> Rows:
+    from tests.benchmarks import checking
+
+    return checking.run()
+
+
 def _making() -> Rows:
     from tests.benchmarks import making
 
@@ -103,6 +109,7 @@ SUITES: list[tuple[str, Callable[[], Rows]]] = [
     ("latency", _latency),
     ("replay.ema replay.python", _nautilus),
     ("replay.mm", _making),
+    ("check.rows", _checking),
     ("cold", _cold),
 ]
 

@@ -2,8 +2,9 @@
 pipeline has (``streams.numeric.book``); and its top against the venue's own best bid and ask.
 
 The rule of that comparison: after a delta with final id ``u``, the best bid and ask, price and
-quantity, equal those of the last ticker whose id is at most ``u``. It holds where the ids of both
-streams are of one numbering, as Binance's are.
+quantity, equal those of the last ticker whose id is at most ``u``, and not below that of a snapshot
+that replaced the book. It holds where the ids of both streams are of one numbering, as Binance's
+are.
 """
 
 from __future__ import annotations
@@ -38,9 +39,13 @@ TICKER_DIFFERS = int(Code.TICKER_DIFFERS)
 TOP = np.dtype([
     ("slot", "i8"), ("update_id", "i8"), ("offset", "i8"), ("time", "i8"),
     ("bid_price", "i8"), ("bid_quantity", "i8"), ("ask_price", "i8"), ("ask_quantity", "i8"),
-    ("is_reset", "i8"),        # 1: a snapshot with an id below those before, no top to compare
+    ("snapshot", "i8"),        # RENEWED, ANEW: a later snapshot, no top to compare; else 0
 ])  # fmt: skip
 """The top of a book after an update, to be compared."""
+RENEWED = 1
+"""A snapshot replaced the book: tickers from before it tell nothing of the book."""
+ANEW = 2
+"""The same with an id below those before: the venue numbers anew."""
 
 
 @borrowing_kernel
@@ -61,8 +66,9 @@ def check_depth(
         timed(checks, slot, row.event_time, received, row.flags, offset)
         if slot == unknown:
             continue
-        known = books.books[slot]
+        known, stream = books.books[slot], checks.streams[slot]
         before, was_synced = known.sequence, known.phase == sync.SYNCED
+        has_begun = stream.was_synced == 1
         result = book.apply(books, slot, row, levels)
         if books.fault[0] != 0:
             count_in(checks.tallies[slot, BOOK_TOO_DEEP], offset, row.event_time, books.fault[2])
@@ -75,9 +81,10 @@ def check_depth(
             on_grid(checks, slot, row, levels, offset)
         book_state(checks, books, slot, offset)
         if result & book.APPLIED and known.synced == 1:
-            is_reset = not is_delta and row.final_update_id < before
-            if is_delta or is_reset:
-                keep(tops[found], known, slot, offset, row.event_time, is_reset)
+            if is_delta or has_begun:
+                snapshot = RENEWED if row.final_update_id >= stream.last_id else ANEW
+                snapshot = 0 if is_delta else snapshot
+                keep(tops[found], known, slot, offset, row.event_time, snapshot)
                 found += 1
     return found
 
@@ -137,7 +144,7 @@ def book_state(checks: Any, books: Any, slot: Any, offset: Any) -> None:
 
 
 @inlined_kernel
-def keep(top: Any, known: Any, slot: Any, offset: Any, time: Any, is_reset: Any) -> None:
+def keep(top: Any, known: Any, slot: Any, offset: Any, time: Any, snapshot: Any) -> None:
     """Write down the top of a book."""
     top.slot = slot
     top.update_id = known.sequence
@@ -145,7 +152,7 @@ def keep(top: Any, known: Any, slot: Any, offset: Any, time: Any, is_reset: Any)
     top.time = time
     top.bid_price, top.bid_quantity = known.bids.price, known.bids.quantity
     top.ask_price, top.ask_quantity = known.asks.price, known.asks.quantity
-    top.is_reset = 1 if is_reset else 0
+    top.snapshot = snapshot
 
 
 @borrowing_kernel
@@ -156,14 +163,17 @@ def compare_tops(checks: Any, tops: Any, tickers: Any) -> Any:
     following = 0
     for at in range(len(tops)):
         top = tops[at]
-        if top.is_reset == 1:
-            following = _after_reset(tickers, following)
+        stream = checks.streams[top.slot]
+        if top.snapshot != 0:
+            stream.snapshot_id = top.update_id
+            if top.snapshot == ANEW:
+                following = _after_reset(tickers, following)
             continue
         while following < len(tickers) and tickers[following].update_id <= top.update_id:
             following += 1
-        if following == 0:
+        if following == 0 or tickers[following - 1].update_id < stream.snapshot_id:
             continue
-        ticker, stream = tickers[following - 1], checks.streams[top.slot]
+        ticker = tickers[following - 1]
         stream.compared += 1
         if (
             ticker.bid_price == top.bid_price

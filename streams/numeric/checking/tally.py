@@ -51,7 +51,8 @@ STREAM = np.dtype([
     ("last_id", "i8"),         # final id of the last delta or ticker, -1 before any
     ("was_synced", "i8"),
     ("state", "i8"), ("state_since", "i8"),  # code of the book's or quote's fault, -1 for none
-    ("compared", "i8"), ("equal", "i8"),     # with the venue's own best bid and ask
+    ("compared", "i8"), ("equal", "i8"),     # with the venue's own best bid and ask, or bars
+    ("snapshot_id", "i8"),     # tickers with lower ids are older than the book, 0 before any
 ])  # fmt: skip
 """What one instrument's records of a topic have shown so far. Times and delays in ns."""
 
