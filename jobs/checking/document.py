@@ -113,7 +113,7 @@ def _settle(subject: Subject, slot: int, silence: int) -> Medians:
     gaps = checks.gaps[slot]
     total = int(gaps["count"].sum())
     gap = _median(gaps) if total >= GAPS_MIN else None
-    limit = silence or max(SILENCE_MIN, SILENCE_MEDIANS * (gap or 0))
+    limit = silence or _edge_from(max(SILENCE_MIN, SILENCE_MEDIANS * (gap or 0)))
     if not silence and gap is not None:
         _silences(tallies, gaps, limit)
     delays = checks.delays[slot].copy()
@@ -128,10 +128,15 @@ def _settle(subject: Subject, slot: int, silence: int) -> Medians:
         tallies[int(Code.TICKER_DIFFERS_OFTEN)] = differs
         tallies[int(Code.TICKER_DIFFERS)] = 0
     if subject.topic.startswith("md.depth") and not stream["was_synced"]:
-        first, last = int(stream["first_time"]), int(stream["last_offset"])
+        offset, time = int(stream["last_offset"]), int(stream["last_time"])
         if slot < len(checks.streams) - 1:
-            count(checks, slot, Code.NEVER_SYNCED, last, first)
+            count(checks, slot, Code.NEVER_SYNCED, offset, time)
     return Medians(gap, delay, limit)
+
+
+def _edge_from(limit: int) -> int:
+    """The least bound of a bucket that is not below the limit: gaps from there on are counted."""
+    return next((edge for edge in map(lower_bound, range(BUCKETS)) if edge >= limit), limit)
 
 
 def _silences(tallies: Any, gaps: Any, limit: int) -> None:
@@ -175,7 +180,8 @@ def _ends(subjects: Sequence[Subject], silence: int, medians: Mapping[Any, Media
             if slot == len(subject.checks.streams) - 1:
                 continue
             if first - low > limit:
-                count(subject.checks, slot, Code.STARTS_LATE, 0, first, first - low)
+                offset = int(stream["first_offset"])
+                count(subject.checks, slot, Code.STARTS_LATE, offset, first, first - low)
             if high - last > limit:
                 offset = int(stream["last_offset"])
                 count(subject.checks, slot, Code.ENDS_EARLY, offset, last, high - last)

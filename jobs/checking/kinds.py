@@ -23,7 +23,7 @@ class Kind(NamedTuple):
     measure: str = ""
 
 
-LOOK = "'sq cat FOLDER TOPIC --from OFFSET' shows the records"
+LOOK = "'sq cat FOLDER TOPIC --offset OFFSET' shows the records"
 AGAIN = "record or download that part again, or leave it out with --from and --to"
 KINDS: dict[Code, Kind] = {
     Code.UNKNOWN_INSTRUMENT: Kind(
@@ -53,7 +53,7 @@ KINDS: dict[Code, Kind] = {
     ),
     Code.SILENCE: Kind(
         WARNING,
-        "no record for longer than the limit",
+        "no record for longer than the limit; the place is that of the record behind it",
         "compare with the other topics: was the recorder disconnected? --silence sets the limit",
         "ns",
     ),

@@ -321,6 +321,11 @@ def test_a_silence_and_a_topic_that_ends_early(
     folder = planted(market, tmp_path / "log", changes)
     document = checked(capsys, folder, code=0)
     assert counts(document) == {"md.book_tickers silence": 1, "md.trades ends_early": 1}
+    (found,) = (each for each in document["findings"] if each["code"] == "silence")
+    gaps = np.diff(rows_of(folder, "md.book_tickers")[0]["event_time"])
+    assert found["limit"] >= max(10 * SECOND, 100 * found["median"])
+    assert found["total"] == gaps[gaps >= found["limit"]].sum() == gaps.max()
+    assert found["first"]["offset"] == int(gaps.argmax()) + 1
     assert checked(capsys, folder, "--strict", code=1)["counts"]["warning"] == 2
     assert counts(checked(capsys, folder, "--silence", "200s")) == {"md.trades ends_early": 1}
 

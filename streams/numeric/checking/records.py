@@ -58,6 +58,8 @@ def timed(
 ) -> None:
     """One record's times. ``receive_time``: 0 where it has none, or where it tells nothing."""
     stream = checks.streams[slot]
+    if stream.rows == 0:
+        stream.first_offset = offset
     stream.rows += 1
     stream.last_offset = offset
     if slot == checks.streams.shape[0] - 1:
@@ -149,7 +151,7 @@ def check_trades(checks: Any, rows: Any, offsets: Any, breaks: Any) -> Any:
         if row.quantity <= 0:
             count_in(checks.tallies[slot, BAD_QUANTITY], offset, time, np.int64(0))
         elif row.quantity % stream.lot != 0:
-            count_in(checks.tallies[slot, OFF_LOT], offset, time, np.int64(0))
+            count_in(checks.tallies[slot, OFF_LOT], offset, time, np.int64(1))
         priced(checks, slot, row.price, time, offset)
     return found
 
@@ -164,7 +166,7 @@ def priced(checks: Any, slot: Any, price: Any, time: Any, offset: Any) -> None:
         count_in(checks.tallies[slot, BAD_PRICE], offset, time, np.int64(0))
         return
     if price % stream.tick != 0:
-        count_in(checks.tallies[slot, OFF_TICK], offset, time, np.int64(0))
+        count_in(checks.tallies[slot, OFF_TICK], offset, time, np.int64(1))
     before = stream.price
     if before > 0:
         moved = abs(price - before) / before
@@ -237,11 +239,11 @@ def check_tickers(checks: Any, rows: Any, offsets: Any) -> None:
         if row.bid_price < 0 or row.ask_price < 0:
             count_in(checks.tallies[slot, BAD_PRICE], offset, time, np.int64(0))
         elif row.bid_price % stream.tick != 0 or row.ask_price % stream.tick != 0:
-            count_in(checks.tallies[slot, OFF_TICK], offset, time, np.int64(0))
+            count_in(checks.tallies[slot, OFF_TICK], offset, time, np.int64(1))
         if row.bid_quantity < 0 or row.ask_quantity < 0:
             count_in(checks.tallies[slot, BAD_QUANTITY], offset, time, np.int64(0))
         elif row.bid_quantity % stream.lot != 0 or row.ask_quantity % stream.lot != 0:
-            count_in(checks.tallies[slot, OFF_LOT], offset, time, np.int64(0))
+            count_in(checks.tallies[slot, OFF_LOT], offset, time, np.int64(1))
 
 
 @borrowing_kernel

@@ -38,7 +38,7 @@ SIZE = np.dtype([("count", "i8"), ("total", "i8")])
 STREAM = np.dtype([
     ("rows", "i8"),
     ("first_time", "i8"), ("last_time", "i8"),  # lowest event time, running maximum; 0 before any
-    ("last_offset", "i8"),
+    ("first_offset", "i8"), ("last_offset", "i8"),
     ("received", "i8"),        # receive time of the last record that has one
     ("delay", "i8"),           # its receive time less its event time
     ("has_delay", "i8"),
