@@ -10,6 +10,8 @@ Where to start reading: :mod:`~connectors.captures.importer` (the import, line b
 - :mod:`~connectors.captures.snapshots`: a REST snapshot goes before the first update that continues
   it;
 - :mod:`~connectors.captures.cryptofeed`: captures of cryptofeed, whose lines are framed otherwise;
+- :mod:`~connectors.captures.exchange_frames`, :mod:`~connectors.captures.exchange_books`,
+  :mod:`~connectors.captures.exchange_import`: its captures of Kraken, OKX and Coinbase;
 - :mod:`~connectors.captures.tiling`: a log repeated N times with shifted times and ids, for
   benchmarks.
 """

@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from connectors.captures import frames
+from connectors.captures.exchange_import import EXCHANGES, Exchange, ExchangeImport
 from connectors.captures.frames import SPOT, USDM, NamedSnapshot, SetAside, SnapshotFrame
-from connectors.captures.importer import import_lines
+from connectors.captures.importer import Import, import_lines
 from connectors.captures.lines import Lines, Progress
 from connectors.captures.numbers import BadField
 from connectors.captures.summary import ImportSummary
@@ -37,6 +39,7 @@ from connectors.reference.binance import read, rows
 from connectors.reference.listing import Listing, instrument_of
 from schemas.errors import WrongUse
 from schemas.records import Instrument
+from streams.log.local import LocalLog
 
 CONTROL = re.compile(rb"((?:wss?|https?)://\S+) (<->|<-|->) (\d{9,11}(?:\.\d+)?)(?:: )?")
 CONFIGURATION = b"configuration: "
@@ -44,14 +47,12 @@ TIME = re.compile(rb"(?:(?:wss?|https?)://\S+ (?:<->|<-|->) )?(\d{9,11})(?:\.(\d
 EXCHANGE_INFO, DEPTH = "/exchangeInfo", "/depth"
 MARKETS = {"fapi.binance.com": USDM, "api.binance.com": SPOT}
 """Venues by the host of their answers."""
-READ = {
-    "fstream.binance.com": "binance",
-    "stream.binance.com": "binance",
-    **dict.fromkeys(MARKETS, "binance"),
-}
-"""What reads frames, by the host that sends them."""
+BINANCE = frozenset({"fstream.binance.com", "stream.binance.com", *MARKETS})
+"""Hosts of Binance; those of other exchanges: ``EXCHANGES``."""
 HEAD_LINES = 8
-ADVICE = "'sq import cryptofeed' reads raw captures of BINANCE and BINANCE_FUTURES"
+ADVICE = (
+    "'sq import cryptofeed' reads raw captures of BINANCE, BINANCE_FUTURES, KRAKEN, OKX, COINBASE"
+)
 
 
 class NotCryptofeed(WrongUse):
@@ -105,23 +106,27 @@ def _timed(lines: Lines, path: int) -> Iterator[_Timed]:
         yield _Timed(received, path, lines.number, text, lines.is_cut)
 
 
-def read_line(line: bytes) -> tuple[int | None, frames.Frame]:
-    """Receive time, None where a line has none, and frame. Raises BadField."""
+def read_line(reader: Callable[[bytes], Any], line: bytes) -> tuple[int | None, Any]:
+    """Receive time, None where a line has none, and frame. Raises BadField.
+
+    Args:
+        reader: of the exchange's messages.
+    """
     if line.startswith(CONFIGURATION):
         return None, SetAside("configuration")
     control = CONTROL.match(line)
     if control is None:
-        return frames.read_line(line)
+        received, at = frames.receive_time(line)
+        return received, reader(line[at:])
     received, _ = frames.receive_time(control[3] + b" ")
-    message = line[control.end() :]
     if control[2] != b"->":
         return received, SetAside("connection" if control[2] == b"<->" else "request")
     url = _url(control)
-    if not url.path.endswith(DEPTH):
+    if not url.path.endswith(DEPTH) or reader is not frames.read:
         return received, SetAside(url.path.rpartition("/")[2] or "answer")
     symbols = parse_qs(url.query).get("symbol", [])
     venue = MARKETS.get(url.hostname or "")
-    frame = frames.read(message)
+    frame = reader(line[control.end() :])
     if venue is None or len(symbols) != 1 or not isinstance(frame, SnapshotFrame):
         raise BadField("unknown_stream", f"the answer of {url.geturl()[:200]} is no known snapshot")
     return received, NamedSnapshot(venue, symbols[0].upper(), frame)
@@ -157,27 +162,40 @@ def import_cryptofeed(
             :func:`~connectors.captures.importer.import_binance` raises.
     """
     lines = CaptureLines([Path(path) for path in paths])
-    _check(lines.paths)
+    exchange = _exchange(lines.paths)
     table = loaded(instruments) if instruments is not None else Captured(lines.paths)
-    return import_lines(lines, out, table, Times(), progress, read_line, "captures.cryptofeed")
+    read_frame = partial(read_line, frames.read if exchange is None else exchange.read)
+
+    def made(log: LocalLog) -> Import:
+        if exchange is None:
+            return BinanceCapture(lines, table, Times(), log, read_frame)
+        return ExchangeImport(lines, table, Times(), log, read_frame, exchange)
+
+    return import_lines(out, progress, made)
 
 
-def _check(paths: Sequence[Path]) -> None:
-    """Raises NotCryptofeed, unless every file that begins with a host has one that is read."""
-    known = False
+def _exchange(paths: Sequence[Path]) -> Exchange | None:
+    """The one exchange of the files; None for Binance. Raises NotCryptofeed."""
+    known: dict[Exchange | None, Path] = {}
     for path in paths:
         control = next(filter(None, map(CONTROL.match, _head(path))), None)
         if control is None:
             continue
         host = _url(control).hostname or "no host"
-        if host not in READ:
+        if host not in BINANCE and host not in EXCHANGES:
             raise NotCryptofeed(f"{path} is a capture of {host}; {ADVICE}")
-        known = True
+        known.setdefault(EXCHANGES.get(host), path)
     if not known:
         raise NotCryptofeed(
             f"{paths[0]} names no connection in its first lines, so it is no capture of "
             f"cryptofeed; {ADVICE}"
         )
+    if len(known) > 1:
+        both = " and ".join(path.name for path in known.values())
+        raise NotCryptofeed(
+            f"{both} are of several exchanges; import each by itself, then 'sq merge'"
+        )
+    return next(iter(known))
 
 
 def _head(path: Path) -> list[bytes]:
@@ -185,6 +203,12 @@ def _head(path: Path) -> list[bytes]:
     if not path.is_file():
         return []
     return [line for line, _ in zip(Lines([path]), range(HEAD_LINES), strict=False)]
+
+
+class BinanceCapture(Import):
+    """One import under way of a capture of Binance."""
+
+    CONNECTOR = "captures.cryptofeed"
 
 
 class Captured(Mapping[Key, Instrument]):

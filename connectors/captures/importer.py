@@ -46,13 +46,13 @@ from connectors.instruments import Key, Tables, find, loaded
 from connectors.ordering import ORDER, put_in_order
 from connectors.unfinished import create
 from schemas.errors import BadData, WrongUse
-from schemas.records import BookTicker, DeadLetter, DepthUpdate, Trade
+from schemas.records import BookTicker, DeadLetter, DepthUpdate, Instrument, Trade
 from streams.log.local import LocalLog
 
 DETAIL_LENGTH_MAX = 300
 PROGRESS_LINES = 4096
-ReadLine = Callable[[bytes], tuple[int | None, frames.Frame]]
-"""A line to its receive time, None where it has none, and its frame."""
+ReadLine = Callable[[bytes], tuple[int | None, Any]]
+"""A line to its receive time, None where it has none, and its frame: any, or ``SetAside``."""
 EARLY_MAX = 1 << 14
 HEAD_LINES = 512
 """Lines read before the first is taken: they show the usual offset between event and receive time.
@@ -99,23 +99,19 @@ def import_binance(
     """
     lines = Lines([Path(path) for path in paths])
     table, times = loaded(instruments), Times(spot_time_unit)
-    return import_lines(lines, out, table, times, progress, frames.read_line, "captures.binance")
+    return import_lines(
+        out, progress, lambda log: Import(lines, table, times, log, frames.read_line)
+    )
 
 
 def import_lines(
-    lines: Lines,
-    out: Path | str,
-    table: Mapping[Key, Any],
-    times: Times,
-    progress: Progress,
-    read_line: ReadLine,
-    connector: str,
+    out: Path | str, progress: Progress, made: Callable[[LocalLog], Import]
 ) -> ImportSummary:
-    """Import lines of any framing. ``connector``: its name in the manifest."""
+    """Import lines of any framing by what is ``made`` of the new log."""
     out = Path(out)
     was_there = out.exists()
     with create(out) as log:
-        run = _Import(lines, table, times, log, read_line, connector)
+        run = made(log)
         try:
             return run.run(progress)
         except WrongUse:
@@ -135,7 +131,7 @@ def remove_made(out: Path, was_there: bool) -> None:
         out.rmdir()
 
 
-class _Line(NamedTuple):
+class Line(NamedTuple):
     """One line, and where it stands."""
 
     text: bytes
@@ -145,16 +141,17 @@ class _Line(NamedTuple):
     is_cut: bool
 
 
-class _Import:
-    """One import under way."""
+class Import:
+    """One import under way. ``CONNECTOR``: its name in the manifest."""
+
+    CONNECTOR = "captures.binance"
 
     def __init__(
         self, lines: Lines, table: Mapping[Key, Any], times: Times, log: LocalLog,
-        read_line: ReadLine, connector: str,
+        read_line: ReadLine,
     ) -> None:  # fmt: skip
         self._lines = lines
         self._read_line = read_line
-        self._connector = connector
         self._table = table
         self._times = times
         self._log = log
@@ -199,7 +196,7 @@ class _Import:
         summary = self._summary()
         facts = {
             "provenance": "recorded",
-            "connector": self._connector,
+            "connector": self.CONNECTOR,
             "order": ORDER,
             "sources": [msgspec.to_builtins(each) for each in lines.digests],
             "import": summary.to_dict(),
@@ -209,11 +206,11 @@ class _Import:
         self._refuse_nothing()
         return summary
 
-    def _numbered(self) -> Iterator[_Line]:
+    def _numbered(self) -> Iterator[Line]:
         """The lines, after the first of them have shown what offset is usual."""
         lines = self._lines
-        source = (_Line(text, lines.number, lines.file, lines.path, lines.is_cut) for text in lines)
-        head: list[_Line] = []
+        source = (Line(text, lines.number, lines.file, lines.path, lines.is_cut) for text in lines)
+        head: list[Line] = []
         for line in source:
             head.append(line)
             if len(head) == HEAD_LINES:
@@ -231,11 +228,7 @@ class _Import:
             received, frame = self._read_line(line)
             if received is None or isinstance(frame, SetAside):
                 return None
-            if isinstance(frame, NamedSnapshot):
-                frame = frame.snapshot
-            time = (
-                frame.E if isinstance(frame, DepthFrame) and frame.T is msgspec.UNSET else frame.T
-            )
+            time = self._time_of(frame)
             return (
                 (self._times.scaled(time), self._times.receive(received))
                 if isinstance(time, int)
@@ -244,7 +237,13 @@ class _Import:
         except BadField:
             return None
 
-    def _take(self, line: _Line) -> None:
+    def _time_of(self, frame: Any) -> Any:
+        """The exchange's time of a frame, as it is written; no integer where there is none."""
+        if isinstance(frame, NamedSnapshot):
+            return frame.snapshot.T
+        return frame.E if isinstance(frame, DepthFrame) and frame.T is msgspec.UNSET else frame.T
+
+    def _take(self, line: Line) -> None:
         """One line. Raises BadField; UnknownSymbol, InverseContract."""
         written, frame = self._read_line(line.text)
         received = 0
@@ -254,7 +253,11 @@ class _Import:
             self._check_order(line.path, received)
         if isinstance(frame, SetAside):
             self._set_aside[frame.stream] += 1
-            return
+        else:
+            self._take_frame(frame, received, line)
+
+    def _take_frame(self, frame: Any, received: int, line: Line) -> None:
+        """What is not set aside."""
         if isinstance(frame, NamedSnapshot):
             feed = self._feed(frame.venue, frame.symbol)
             named = feed, feed.snapshot(frame.snapshot, received)
@@ -340,8 +343,11 @@ class _Import:
     def _feed(self, venue: str, symbol: str) -> Feed:
         feed = self._feeds.get((venue, symbol))
         if feed is None:
-            feed = self._feeds[venue, symbol] = Feed(find(self._table, venue, symbol), self._times)
+            feed = self._feeds[venue, symbol] = self._new_feed(find(self._table, venue, symbol))
         return feed
+
+    def _new_feed(self, instrument: Instrument) -> Feed:
+        return Feed(instrument, self._times)
 
     def _topic(self, name: str) -> TopicBlocks:
         found = self._topics.get(name)

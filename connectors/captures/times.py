@@ -158,13 +158,17 @@ class Times:
         if is_ahead or is_behind:
             self.ahead += is_ahead
             self.behind += is_behind
-            return max(reached, received + usual), True
+            return self.estimated(received, reached), True
         if offset > CLOCK_JUMP_MAX:
             raise BadField(
                 "clock_jump",
                 f"time {time} lies more than an hour after its receive time {received} ns",
             )
         return converted, False
+
+    def estimated(self, received: int, reached: int) -> int:
+        """The time that a receipt shows, ns, not before what its instrument has reached."""
+        return max(reached, received + (self._usual or 0))
 
     def _is_adopted(self, offset: int, received: int) -> bool:
         """True once enough neighbours are ahead alike."""

@@ -19,7 +19,8 @@ reason, file and line number; every good line around them is kept.
             gzip, plain or a pipe; several files in order are one recording) into
             ref.instruments, md.trades, md.depth, md.book_tickers
   cryptofeed
-            raw captures of cryptofeed, every file of one exchange at once, into the same topics
+            raw captures of cryptofeed, every file of one exchange at once, into the same topics:
+            Binance, Kraken, OKX, Coinbase
   trades    one instrument's trades from CSV (plain, .gz, a .zip of one file) or Parquet into
             ref.instruments and md.trades; --map names the columns and their units, without it
             columns go by well-known names and what was assumed is printed

@@ -42,7 +42,7 @@ def imported(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The capture, by the command of the page."""
     folder = tmp_path_factory.mktemp("capture")
     page = (Path(__file__).resolve().parents[2] / "docs" / "commands.md").read_text("utf-8")
-    (line,) = [line for line in page.splitlines() if line.startswith("sq import cryptofeed ")]
+    (line,) = [line for line in page.splitlines() if line.startswith("sq import cryptofeed BIN")]
     for path in files:
         (folder / path.name).symlink_to(path)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,0 +1,147 @@
+"""Books of exchanges that number no updates: what a frame changes, and whether the book behind it
+is the exchange's own, by its checksum.
+
+Kraken: CRC32 of the best ten asks, then of the best ten bids, price and quantity as they are
+written, without point and leading zeros. OKX: of the best 25 of both sides in turn,
+``bid:size:ask:size``. Updates are numbered here, so that a book's state machine sees where one does
+not continue the one before: at a checksum that is another, until the next snapshot.
+"""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from collections.abc import Callable
+from itertools import zip_longest
+from typing import Any
+
+from connectors.captures.exchange_frames import NO_ID, BookFrame
+from connectors.captures.feeds import (
+    DELTA,
+    ESTIMATED_TIME,
+    GAP,
+    OFF_TICK,
+    SNAPSHOT,
+    WHOLE_SNAPSHOT,
+    Feed,
+)
+from connectors.captures.frames import TradeFrame
+from connectors.captures.times import Times
+from schemas.records import DepthUpdate, Instrument, Trade
+
+KRAKEN_LEVELS, OKX_LEVELS = 10, 25
+Level = tuple[int, str, str]
+"""Price, and price and quantity as they are written."""
+
+
+class WrittenBook:
+    """Both sides by price, with the texts of their levels."""
+
+    def __init__(self) -> None:
+        self.bids: dict[int, Level] = {}
+        self.asks: dict[int, Level] = {}
+
+    def best(self, count: int) -> tuple[list[Level], list[Level]]:
+        """The best bids and asks, best first."""
+        bids = [self.bids[price] for price in heapq.nlargest(count, self.bids)]
+        return bids, [self.asks[price] for price in heapq.nsmallest(count, self.asks)]
+
+    def apply(self, side: dict[int, Level], levels: list[tuple[int, int]], rows: Any) -> None:
+        """Levels of one side, in order; a quantity of 0 takes one away."""
+        for (price, quantity), (price_text, quantity_text) in zip(levels, rows, strict=True):
+            if quantity:
+                side[price] = price, price_text, quantity_text
+            else:
+                side.pop(price, None)
+
+    def cut(self, depth: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Take away what lies beyond the depth that the exchange keeps; returns it as updates."""
+        gone: list[list[tuple[int, int]]] = []
+        for side, worst in ((self.bids, heapq.nsmallest), (self.asks, heapq.nlargest)):
+            prices = worst(max(len(side) - depth, 0), side)
+            for price in prices:
+                del side[price]
+            gone.append([(price, 0) for price in prices])
+        return gone[0], gone[1]
+
+
+def kraken_checksum(book: WrittenBook) -> int:
+    """What Kraken sends as ``c``."""
+    bids, asks = book.best(KRAKEN_LEVELS)
+    digits = (text.replace(".", "").lstrip("0") for _, *texts in (*asks, *bids) for text in texts)
+    return zlib.crc32("".join(digits).encode())
+
+
+def okx_checksum(book: WrittenBook) -> int:
+    """What OKX sends as ``checksum``, without its sign."""
+    pairs = zip_longest(*book.best(OKX_LEVELS))
+    texts = (text for pair in pairs for level in pair if level for text in level[1:])
+    return zlib.crc32(":".join(texts).encode())
+
+
+class ExchangeFeed(Feed):
+    """One instrument's frames to records.
+
+    Attributes:
+        checked, differing: books that were compared with their checksum, and those that differ.
+    """
+
+    def __init__(
+        self, instrument: Instrument, times: Times, checksum: Callable[[WrittenBook], int] | None
+    ) -> None:
+        super().__init__(instrument, times)
+        self._checksum = checksum
+        self._book = WrittenBook()
+        self._depth = 0
+        self._update_id = 0
+        self._trade_id = 0
+        self._is_good = False
+        self.checked = self.differing = 0
+
+    def deal(self, frame: TradeFrame, received: int) -> Trade:
+        """The print; numbered from 1 where the exchange gives it no id."""
+        if frame.t == NO_ID:
+            self._trade_id += 1
+            frame.t = self._trade_id
+        return self._print(frame, self.trade_ids, frame.t, frame.t, 1, received)
+
+    def book(self, frame: BookFrame, received: int) -> DepthUpdate:
+        """The update or snapshot; GAP where the book behind it is not the exchange's."""
+        bids, asks = self._numbers.levels(frame.bids), self._numbers.levels(frame.asks)
+        if frame.time is None:
+            time, flags = self._times.estimated(received, self.reached), ESTIMATED_TIME
+        else:
+            time, flags = self._time(frame.time, received)
+        if frame.is_snapshot:
+            self._book, self._is_good = WrittenBook(), True
+            self._depth, flags = frame.depth, flags | WHOLE_SNAPSHOT
+        book = self._book
+        book.apply(book.bids, bids, frame.bids)
+        book.apply(book.asks, asks, frame.asks)
+        if self._depth:
+            more = book.cut(self._depth)
+            bids, asks = bids + more[0], asks + more[1]
+        self._update_id += 1
+        if not self._is_equal(frame) and self._is_good:
+            self._is_good = False
+            self.depth_gaps += 1
+            self._update_id += 1
+            flags |= GAP
+        if self._numbers.any_off(bids) or self._numbers.any_off(asks):
+            flags |= OFF_TICK
+        self._advance(DepthUpdate, time)
+        self.updates += not frame.is_snapshot
+        self.snapshots += frame.is_snapshot
+        return DepthUpdate(
+            self.instrument.instrument, time, received, self._update_id, self._update_id, -1,
+            SNAPSHOT if frame.is_snapshot else DELTA, flags, bids, asks,
+        )  # fmt: skip
+
+    def _is_equal(self, frame: BookFrame) -> bool:
+        has_book = bool(self.snapshots) or frame.is_snapshot
+        if frame.checksum is None or self._checksum is None or not has_book:
+            return True
+        self.checked += 1
+        is_equal = self._checksum(self._book) == frame.checksum
+        self.differing += not is_equal
+        return is_equal
