@@ -55,7 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sigma of bulk classification look back on.
     trades: trades that Roll's spread and the recent flow look back on.
     vpins: volume buckets whose VPIN the last one is ranked among.
-    waiting: trades that may wait for their horizons (the longest is 60 s), for each instrument.
+    waiting: room for trades that wait for their horizons (the longest is 60 s), for each
+    instrument; trades of one side, time and mid take one place.
     sign_method: how trades without an exchange flag are signed.
     flow_weights: of the five levels, in the integrated order flow.
     hawkes, microprice: by symbol, or "default"; without them their measures are null.
@@ -65,7 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     window: int = 60
     trades: int = 100
     vpins: int = 250
-    waiting: int = 16_384
+    waiting: int = 4096
     sign_method: Literal["lee_ready", "tick_rule"] = "lee_ready"
     flow_weights: tuple[float, ...] = (1.0,) * LEVELS
     hawkes: dict[str, HawkesParameters] = {}
