@@ -21,7 +21,9 @@ from schemas.vocabulary import Flag
 from streams.aggregation import bars as rules
 from streams.aggregation.state import MAX_INTERVALS, WEEK, Settings, new_state
 from streams.numeric.borrowing import borrowing_kernel
+from streams.numeric.bounds import PRICE_MAX
 from streams.numeric.checking.codes import Code
+from streams.numeric.checking.records import LATEST
 from streams.numeric.outputs import outputs_type
 
 FIELDS = (
@@ -48,6 +50,10 @@ def take_trades(state: Any, slots: Any, rows: Any, first: Any, out: Any) -> Any:
     room = made.shape[0] - rules.BARS_A_CALL - MAX_INTERVALS
     for at in range(first, len(rows)):
         trade, slot = rows[at], slots[at]
+        if trade.quantity <= 0 or not 0 < trade.price <= PRICE_MAX:
+            continue  # findings of their own
+        if not 0 < trade.event_time <= LATEST:
+            continue
         state.clock[0] = max(state.clock[0], trade.event_time)
         while state.timer[0] <= state.clock[0]:
             if count[0] > room:
@@ -55,7 +61,7 @@ def take_trades(state: Any, slots: Any, rows: Any, first: Any, out: Any) -> Any:
             state.timer[0] = rules.bars_on_timer(state, state.timer[0], out)
         if count[0] > room:
             return at
-        if slot >= state.tops.shape[0] or trade.quantity <= 0:
+        if slot >= state.tops.shape[0]:
             continue
         top = state.tops[slot]
         if top.first_time == 0:

@@ -51,6 +51,7 @@ class TopicReading:
         self._digest = TopicDigest(self._codec.fingerprint, first)
         self._blocks = reader.blocks()
         self._progress = progress
+        self._taken = 0
 
     @property
     def digest(self) -> str:
@@ -58,6 +59,10 @@ class TopicReading:
         return self._digest.digest().hex()
 
     def _next(self) -> Block | None:
+        # said when they were checked: else what is compiled first would be taken for slow reading
+        if self._taken:
+            self._progress.add(self._taken)
+        self._taken = 0
         try:
             block = next(self._blocks, None)
         except BadData as problem:
@@ -68,7 +73,7 @@ class TopicReading:
         self._digest = add_block(self._digest, block, self._codec)
         self.count += block.count
         self.next_offset = block.end_offset
-        self._progress.add(block.count)
+        self._taken = block.count
         return block
 
     def skim(self) -> None:

@@ -21,6 +21,8 @@ from streams.log.local import LocalLog
 Rows = Any
 Change = Callable[[Rows], Rows]
 SECOND = 10**9
+MIDDLE = 1000
+"""Place of a planted fault."""
 
 
 def rows_of(folder: Path, topic: str) -> tuple[Rows, Rows]:
@@ -96,3 +98,36 @@ def counts(document: Mapping[str, Any], severities: str = "error warning note") 
         for each in document["findings"]
         if each["severity"] in severities.split()
     }
+
+
+def row(name: str, value: Callable[[Any], Any], at: int = MIDDLE) -> Callable[[Rows], Rows]:
+    """Change a field of one row."""
+
+    def change(found: Rows) -> Rows:
+        rows = found[0] if isinstance(found, tuple) else found
+        rows[name][at] = value(rows[name][at])
+        return found
+
+    return change
+
+
+def without(first: int, count: int) -> Callable[[Rows], Rows]:
+    """Leave rows out."""
+
+    def change(found: Rows) -> Rows:
+        if isinstance(found, tuple):
+            return np.delete(found[0], slice(first, first + count)), found[1]
+        return np.delete(found, slice(first, first + count))
+
+    return change
+
+
+def again(at: int) -> Callable[[Rows], Rows]:
+    """A row twice."""
+
+    def change(found: Rows) -> Rows:
+        rows = found[0] if isinstance(found, tuple) else found
+        rows = np.insert(rows, at + 1, rows[at])
+        return (rows, found[1]) if isinstance(found, tuple) else rows
+
+    return change

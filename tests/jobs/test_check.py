@@ -17,7 +17,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from checked_markets import SECOND, checked, counts, planted, rows_of
+from checked_markets import (
+    MIDDLE,
+    SECOND,
+    Rows,
+    again,
+    checked,
+    counts,
+    planted,
+    row,
+    rows_of,
+    without,
+)
 
 from jobs.checking.kinds import KINDS
 from jobs.sq import main
@@ -25,8 +36,6 @@ from streams.log.manifest import LOG_MANIFEST, read_manifest, write_manifest
 from streams.numeric.checking.codes import Code
 
 ROOT = Path(__file__).resolve().parents[2]
-MIDDLE = 1000
-Rows = Any
 
 
 @pytest.fixture(scope="module")
@@ -67,39 +76,6 @@ def test_market_topics_of_a_run_are_checked_and_the_run_stays_verified(
     assert topics >= {"md.quotes", "md.bars", "md.marks", "md.features", "md.toxicity"}
     assert found["topics"].items() >= read_manifest(run / "run.json")["topics"].items()
     assert main(["verify", str(run)]) == 0
-
-
-def row(name: str, value: Callable[[Any], Any], at: int = MIDDLE) -> Callable[[Rows], Rows]:
-    """Change a field of one row."""
-
-    def change(found: Rows) -> Rows:
-        rows = found[0] if isinstance(found, tuple) else found
-        rows[name][at] = value(rows[name][at])
-        return found
-
-    return change
-
-
-def without(first: int, count: int) -> Callable[[Rows], Rows]:
-    """Leave rows out."""
-
-    def change(found: Rows) -> Rows:
-        if isinstance(found, tuple):
-            return np.delete(found[0], slice(first, first + count)), found[1]
-        return np.delete(found, slice(first, first + count))
-
-    return change
-
-
-def again(at: int) -> Callable[[Rows], Rows]:
-    """A row twice."""
-
-    def change(found: Rows) -> Rows:
-        rows = found[0] if isinstance(found, tuple) else found
-        rows = np.insert(rows, at + 1, rows[at])
-        return (rows, found[1]) if isinstance(found, tuple) else rows
-
-    return change
 
 
 def swapped(at: int) -> Callable[[Rows], Rows]:
@@ -197,112 +173,6 @@ def test_a_gap_of_ids_names_how_many_are_missing(
     folder = planted(market, tmp_path / "log", {"md.trades": without(MIDDLE, 3)})
     (gap,) = checked(capsys, folder, code=1)["findings"]
     assert (gap["total"], gap["greatest"], gap["severity"]) == (3, 3, "error")
-
-
-def crossed(length: int, by: int) -> Callable[[Rows], Rows]:
-    """The best bid of a few tickers above (locked: at) the ask."""
-
-    def change(rows: Rows) -> Rows:
-        part = slice(MIDDLE, MIDDLE + length)
-        rows["bid_price"][part] = rows["ask_price"][part] + by
-        return rows
-
-    return change
-
-
-TICKER_FAULTS: dict[str, tuple[Callable[[Rows], Rows], dict[str, int]]] = {
-    "crossed": (crossed(4, 100), {"crossed": 1}),
-    "locked": (crossed(4, 0), {"locked": 1}),
-    "one-sided": (row("ask_price", lambda _: 0), {"one_sided": 1}),
-    "off the tick": (row("ask_price", lambda price: price + 1), {"off_tick": 1}),
-    "repeated": (again(MIDDLE), {"update_repeated": 1}),
-}
-
-
-@pytest.mark.parametrize("fault", TICKER_FAULTS)
-def test_what_is_planted_among_the_tickers_is_found(
-    market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
-) -> None:
-    change, expected = TICKER_FAULTS[fault]
-    folder = planted(market, tmp_path / "log", {"md.book_tickers": change})
-    found = counts(checked(capsys, folder))
-    differing = sum(found.pop(f"md.depth ticker_differs{end}", 0) for end in ("", "_often"))
-    assert found == {f"md.book_tickers {code}": times for code, times in expected.items()}
-    assert (differing > 0) == (fault != "repeated")  # the book is not what the ticker says
-
-
-def test_a_crossed_spell_is_as_long_as_its_records_are(
-    market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = planted(market, tmp_path / "log", {"md.book_tickers": crossed(4, 100)})
-    times = rows_of(folder, "md.book_tickers")[0]["event_time"]
-    document = checked(capsys, folder)
-    (found,) = (each for each in document["findings"] if each["code"] == "crossed")
-    assert found["total"] == found["greatest"] == int(times[MIDDLE + 4] - times[MIDDLE])
-    assert found["first"] == {"offset": MIDDLE, "time": int(times[MIDDLE])}
-
-
-def test_a_lost_update_is_a_gap_and_the_book_stays_out_of_sync(
-    market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = planted(market, tmp_path / "log", {"md.depth": without(MIDDLE, 2)})
-    rows = rows_of(folder, "md.depth")[0]
-    times, finals = rows["event_time"], rows["final_update_id"]
-    document = checked(capsys, folder, code=1)
-    found = {each["code"]: each for each in document["findings"]}
-    assert set(found) == {"depth_gap", "unsynced"}
-    missing = rows["first_update_id"][MIDDLE] - finals[MIDDLE - 1] - 1
-    assert found["depth_gap"]["total"] == missing > 0
-    assert found["unsynced"]["total"] == int(times[-1] - times[MIDDLE])
-
-
-def without_snapshot(found: Rows) -> Rows:
-    return found[0][1:], found[1]
-
-
-def bad_levels(found: Rows) -> Rows:
-    found[1]["quantity"][int(found[0]["first_level"][MIDDLE])] = -1
-    return found
-
-
-def off_tick_level(found: Rows) -> Rows:
-    found[1]["price"][int(found[0]["first_level"][MIDDLE])] += 1
-    return found
-
-
-def bids_only(found: Rows) -> Rows:
-    """A last snapshot that has no ask."""
-    rows, levels = found
-    last = rows[:1].copy()
-    last["event_time"] = rows["event_time"][-1]
-    last["final_update_id"] = last["first_update_id"] = rows["final_update_id"][-1]
-    last["ask_count"] = 0
-    return np.concatenate((rows, last)), levels
-
-
-def overlapping(found: Rows) -> Rows:
-    found[0]["first_update_id"][MIDDLE] -= 1
-    return found
-
-
-DEPTH_FAULTS: dict[str, tuple[Callable[[Rows], Rows], set[str]]] = {
-    "no snapshot": (without_snapshot, {"never_synced", "before_snapshot"}),
-    "a bad level": (bad_levels, {"malformed_update", "depth_gap", "unsynced"}),
-    "a level off the tick": (off_tick_level, {"off_tick"}),
-    "no ask": (bids_only, {"one_sided"}),
-    "a repeated update": (again(MIDDLE), {"update_repeated"}),
-    "an overlap": (overlapping, {"update_overlap"}),
-}
-
-
-@pytest.mark.parametrize("fault", DEPTH_FAULTS)
-def test_what_is_planted_in_the_depth_is_found(
-    market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
-) -> None:
-    change, expected = DEPTH_FAULTS[fault]
-    folder = planted(market, tmp_path / "log", {"md.depth": change})
-    codes = {each["code"] for each in checked(capsys, folder)["findings"]}
-    assert codes - {"ticker_differs", "ticker_differs_often", "late"} == expected
 
 
 def test_a_silence_and_a_topic_that_ends_early(
@@ -466,3 +336,14 @@ def test_the_examples_of_the_page_run(
     for line in commands:
         assert main(shlex.split(line)[1:]) == 0, line
     assert len(commands) == 4 and "the certificate holds" in capsys.readouterr().out
+
+
+def test_a_clock_set_back_is_found_where_it_was_set(
+    market: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = {"md.trades": later("receive_time", -4 * SECOND, 2500)}
+    folder = planted(market, tmp_path / "log", changes)
+    found = checked(capsys, folder, code=0)
+    after = len(rows_of(folder, "md.trades")[0]) - 2500
+    assert counts(found) == {"md.trades receive_time_back": 1, "md.trades negative_latency": after}
+    assert {each["first"]["offset"] for each in found["findings"]} == {2500}
