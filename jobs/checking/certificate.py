@@ -103,7 +103,7 @@ def _other_findings(before: Any, now: list[dict[str, Any]]) -> list[str]:
 
 def _name(finding: Mapping[str, Any]) -> str:
     parts = [str(finding.get(key, "")) for key in ("code", "topic", "instrument")]
-    return f"{' '.join(part for part in parts if part)}, {finding.get('count')} times"
+    return f"{' '.join(part for part in parts if part)}, count {finding.get('count')}"
 
 
 def _short(facts: Any) -> str:

@@ -21,6 +21,8 @@ VERSION = 1
 SECOND = 10**9
 SILENCE_MIN = 10 * SECOND
 SILENCE_MEDIANS = 100
+END_MEANS = 10
+"""A topic with few records begins and ends some of its mean gaps within the recording."""
 GAPS_MIN = 32
 """Fewer gaps have no median to judge by."""
 DIFFERS_PER_THOUSAND = 1
@@ -61,7 +63,7 @@ def document(
     for subject in subjects:
         for slot in _present(subject):
             medians[subject.topic, slot] = _settle(subject, slot, limits["silence"])
-    _ends(subjects, limits["silence"], medians)
+    _ends(subjects, medians)
     findings = [
         _finding(subject, slot, names[slot], code, medians[subject.topic, slot])
         for subject in subjects
@@ -95,11 +97,14 @@ def document(
 
 
 class Medians(NamedTuple):
-    """ns, None where there are too few; ``limit``: what a silence is."""
+    """ns, None where there are too few; ``limit``: what a silence is; ``end``: how much later than
+    the recording a topic may begin, or earlier end.
+    """
 
     gap: int | None
     delay: int | None
     limit: int
+    end: int
 
 
 def _present(subject: Subject) -> list[int]:
@@ -131,7 +136,8 @@ def _settle(subject: Subject, slot: int, silence: int) -> Medians:
         offset, time = int(stream["last_offset"]), int(stream["last_time"])
         if slot < len(checks.streams) - 1:
             count(checks, slot, Code.NEVER_SYNCED, offset, time)
-    return Medians(gap, delay, limit)
+    mean = int(gaps["total"].sum()) // total if total else 0
+    return Medians(gap, delay, limit, silence or max(limit, END_MEANS * mean))
 
 
 def _edge_from(limit: int) -> int:
@@ -162,7 +168,7 @@ def _median(sizes: Any) -> int:
     return int(found["total"]) // int(found["count"])
 
 
-def _ends(subjects: Sequence[Subject], silence: int, medians: Mapping[Any, Medians]) -> None:
+def _ends(subjects: Sequence[Subject], medians: Mapping[Any, Medians]) -> None:
     """Topics of an instrument that begin late or end early, beside its others."""
     beside = [each for each in subjects if each.topic.partition("/")[0] in STREAMS]
     spans: dict[int, tuple[int, int]] = {}
@@ -175,7 +181,7 @@ def _ends(subjects: Sequence[Subject], silence: int, medians: Mapping[Any, Media
     for subject in beside:
         for slot in _present(subject):
             stream, (low, high) = subject.checks.streams[slot], spans[slot]
-            limit = medians[subject.topic, slot].limit
+            limit = medians[subject.topic, slot].end
             first, last = int(stream["first_time"]), int(stream["last_time"])
             if slot == len(subject.checks.streams) - 1:
                 continue

@@ -37,7 +37,7 @@ def _remarks(subject: Mapping[str, Any]) -> Iterator[str]:
 
 def _finding(each: Mapping[str, Any]) -> Iterator[str]:
     where = " ".join(part for part in (each["topic"], each["instrument"]) if part)
-    yield f"{each['severity'].upper():7} {each['code']}  {where}  {each['count']:,} times"
+    yield f"{each['severity'].upper():7} {each['code']}  {where}  {_times(each['count'])}"
     yield f"        {each['meaning']}"
     if "first" in each:
         places = [each["first"]] if each["first"] == each["last"] else [each["first"], each["last"]]
@@ -73,3 +73,7 @@ def _duration(nanoseconds: int) -> str:
 
 def _instant(nanoseconds: int) -> str:
     return instant_text(nanoseconds) if 0 < nanoseconds < 1 << 62 else str(nanoseconds)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

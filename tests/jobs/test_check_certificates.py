@@ -51,7 +51,7 @@ def test_a_comparison_names_what_is_other(
     assert main(["check", str(other), "--compare", str(file)]) == 1
     said = capsys.readouterr().out
     assert "does NOT hold" in said and "md.trades: the certificate says" in said
-    assert "only the folder has trade_gap md.trades simulated:SIMUSDT, 1 times" in said
+    assert "only the folder has trade_gap md.trades simulated:SIMUSDT, count 1" in said
     found = checked(capsys, other, "--compare", str(file), code=1)
     assert found["differences"] and found["limits"]["silence"] == 9 * 10**9
 
