@@ -173,14 +173,18 @@ SCENARIOS: dict[str, Scenario] = {
     "what a strategy reads": Scenario("gap", OBSERVER, {"set": {"rate": "20"}, "latency": SLOW}),
     "targets, modified orders, timers by name": Scenario("two", TRADER, {}),
     "behind prints": Scenario("perpetual", LIFTER, FREE),
-    "measures of microstructure, three instruments": Scenario("three", "noop-python", MEASURES),
-    "measures of microstructure, over a gap": Scenario("gap", "noop-python", MEASURES),
+    "measures of microstructure, three instruments": Scenario(
+        "three", "ema-cross", {**_QUICK, **MEASURES}
+    ),
+    "measures of microstructure, over a gap": Scenario(
+        "gap", "ema-cross", {**_QUICK, **MEASURES}
+    ),
     "a generated market": Scenario("generated", "ema-cross", {"ticker": "off"}),
     "a generated market, its ticker": Scenario("generated", "ema-cross", {}),
 }  # fmt: skip
 CAPTURED: dict[str, Scenario] = {
     "futures": Scenario("usdm", "ema-cross", {"ticker": "off"}),
-    "futures, their measures": Scenario("usdm", "noop-python", {**MEASURES, "ticker": "off"}),
+    "futures, their measures": Scenario("usdm", "ema-cross", {**MEASURES, "ticker": "off"}),
     "futures, in Python": Scenario("usdm", BUSY, {"set": {"rate": "400"}, "ticker": "off"}),
     "futures, behind prints": Scenario(
         "usdm", LIFTER, {**FREE, "cash": "100000000USDT", "ticker": "off"}
