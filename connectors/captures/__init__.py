@@ -10,8 +10,9 @@ Where to start reading: :mod:`~connectors.captures.importer` (the import, line b
 - :mod:`~connectors.captures.snapshots`: a REST snapshot goes before the first update that continues
   it;
 - :mod:`~connectors.captures.cryptofeed`: captures of cryptofeed, whose lines are framed otherwise;
-- :mod:`~connectors.captures.exchange_frames`, :mod:`~connectors.captures.exchange_books`,
-  :mod:`~connectors.captures.exchange_import`: its captures of Kraken, OKX and Coinbase;
+- :mod:`~connectors.captures.exchange_import`: its captures of Kraken, OKX, Coinbase and Deribit, by
+  :mod:`~connectors.captures.exchange_frames`, :mod:`~connectors.captures.deribit_frames` and
+  :mod:`~connectors.captures.exchange_books`;
 - :mod:`~connectors.captures.tiling`: a log repeated N times with shifted times and ids, for
   benchmarks.
 """

@@ -51,7 +51,8 @@ BINANCE = frozenset({"fstream.binance.com", "stream.binance.com", *MARKETS})
 """Hosts of Binance; those of other exchanges: ``EXCHANGES``."""
 HEAD_LINES = 8
 ADVICE = (
-    "'sq import cryptofeed' reads raw captures of BINANCE, BINANCE_FUTURES, KRAKEN, OKX, COINBASE"
+    "'sq import cryptofeed' reads raw captures of BINANCE, BINANCE_FUTURES, KRAKEN, OKX, COINBASE "
+    "and DERIBIT"
 )
 
 

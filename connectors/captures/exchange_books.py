@@ -4,7 +4,8 @@ is the exchange's own, by its checksum.
 Kraken: CRC32 of the best ten asks, then of the best ten bids, price and quantity as they are
 written, without point and leading zeros. OKX: of the best 25 of both sides in turn,
 ``bid:size:ask:size``. Updates are numbered here, so that a book's state machine sees where one does
-not continue the one before: at a checksum that is another, until the next snapshot.
+not continue the one before: at a checksum that is another, or where the exchange names another
+change before it (Deribit). From there on the book is not known until the next snapshot.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from connectors.captures.feeds import (
     WHOLE_SNAPSHOT,
     Feed,
 )
-from connectors.captures.frames import TradeFrame
+from connectors.captures.frames import TickerFrame, TradeFrame
 from connectors.captures.times import Times
-from schemas.records import DepthUpdate, Instrument, Trade
+from schemas.records import BookTicker, DepthUpdate, Instrument, Trade
 
 KRAKEN_LEVELS, OKX_LEVELS = 10, 25
 Level = tuple[int, str, str]
@@ -94,7 +95,8 @@ class ExchangeFeed(Feed):
         self._book = WrittenBook()
         self._depth = 0
         self._update_id = 0
-        self._trade_id = 0
+        self._trade_id = self._ticker_id = 0
+        self._change: int | None = None
         self._is_good = False
         self.checked = self.differing = 0
 
@@ -104,6 +106,12 @@ class ExchangeFeed(Feed):
             self._trade_id += 1
             frame.t = self._trade_id
         return self._print(frame, self.trade_ids, frame.t, frame.t, 1, received)
+
+    def best(self, frame: TickerFrame, received: int) -> BookTicker:
+        """The exchange's best bid and ask, numbered from 1."""
+        self._ticker_id += 1
+        frame.u = self._ticker_id
+        return self.ticker(frame, received)
 
     def book(self, frame: BookFrame, received: int) -> DepthUpdate:
         """The update or snapshot; GAP where the book behind it is not the exchange's."""
@@ -122,7 +130,8 @@ class ExchangeFeed(Feed):
             more = book.cut(self._depth)
             bids, asks = bids + more[0], asks + more[1]
         self._update_id += 1
-        if not self._is_equal(frame) and self._is_good:
+        is_whole = self._is_equal(frame) and self._continues(frame)
+        if not is_whole and self._is_good:
             self._is_good = False
             self.depth_gaps += 1
             self._update_id += 1
@@ -136,6 +145,11 @@ class ExchangeFeed(Feed):
             self.instrument.instrument, time, received, self._update_id, self._update_id, -1,
             SNAPSHOT if frame.is_snapshot else DELTA, flags, bids, asks,
         )  # fmt: skip
+
+    def _continues(self, frame: BookFrame) -> bool:
+        """False where the exchange says that another change came before this one."""
+        before, self._change = self._change, frame.change
+        return frame.is_snapshot or frame.before in (None, before)
 
     def _is_equal(self, frame: BookFrame) -> bool:
         has_book = bool(self.snapshots) or frame.is_snapshot

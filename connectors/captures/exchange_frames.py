@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from connectors.captures.frames import Id, Rows, SetAside, Symbol, Text, TradeFrame
+from connectors.captures.frames import Id, Rows, SetAside, Symbol, Text, TickerFrame, TradeFrame
 from connectors.captures.numbers import BadField
 from schemas.errors import BadData
 from streams.numeric import fixed
@@ -24,7 +24,7 @@ from streams.numeric import fixed
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 NO_ID = 0
-"""Of a trade whose exchange gives it none."""
+"""Of a trade or a ticker whose exchange gives it none."""
 INVERSE = re.compile(r"[A-Z0-9]+-USD-(SWAP|\d{6})")
 """OKX's contracts that are settled in the coin."""
 
@@ -36,6 +36,7 @@ class BookFrame(msgspec.Struct):
         time: ms or us; None where the frame has none.
         depth: levels of each side that the exchange keeps; 0: all.
         checksum: of the book behind it; None where the frame has none.
+        change, before: its own number and that of the change before, where the exchange says them.
     """
 
     symbol: str
@@ -45,9 +46,11 @@ class BookFrame(msgspec.Struct):
     asks: Rows
     depth: int = 0
     checksum: int | None = None
+    change: int | None = None
+    before: int | None = None
 
 
-Frames = list[BookFrame | TradeFrame]
+Frames = list[BookFrame | TradeFrame | TickerFrame]
 Reader = Callable[[bytes], Frames | SetAside]
 _Levels = list[Annotated[list[Text], msgspec.Meta(min_length=3)]]
 
@@ -120,12 +123,12 @@ def kraken(message: bytes) -> Frames | SetAside:
         return [_kraken_trade(symbol, each) for body in bodies for each in _rows(body)]
     if name != "book":
         return SetAside(name[:40])
-    parts = [_converted(each, _KrakenBook) for each in bodies]
+    parts = [converted(each, _KrakenBook) for each in bodies]
     is_snapshot = parts[0].snapshot_asks is not None or parts[0].snapshot_bids is not None
     asks = [row for part in parts for row in (part.snapshot_asks or part.a)]
     bids = [row for part in parts for row in (part.snapshot_bids or part.b)]
-    times = [_number(row[2], 6) for row in (*asks, *bids)]
-    checksums = [int(_number(part.c, 0)) for part in parts if part.c is not None]
+    times = [number(row[2], 6) for row in (*asks, *bids)]
+    checksums = [int(number(part.c, 0)) for part in parts if part.c is not None]
     return [
         BookFrame(
             symbol, max(times, default=None), is_snapshot, [(row[0], row[1]) for row in bids],
@@ -136,9 +139,9 @@ def kraken(message: bytes) -> Frames | SetAside:
 
 
 def _kraken_trade(symbol: str, row: Any) -> TradeFrame:
-    price, quantity, time, side, *_ = _converted(row, list[Text], 4)
+    price, quantity, time, side, *_ = converted(row, list[Text], 4)
     return TradeFrame(
-        symbol, NO_ID, price, quantity, _number(time, 6), _is_maker_buyer(side, "b", "s")
+        symbol, NO_ID, price, quantity, number(time, 6), is_maker_buyer(side, "b", "s")
     )
 
 
@@ -154,8 +157,8 @@ def okx(message: bytes) -> Frames | SetAside:
         if frame.arg.channel == "trades":
             trades = _okx_trades.decode(frame.data)
             return [
-                TradeFrame(each.instId, _number(each.tradeId, 0), each.px, each.sz,
-                           _number(each.ts, 0), _is_maker_buyer(each.side, "buy", "sell"))
+                TradeFrame(each.instId, number(each.tradeId, 0), each.px, each.sz,
+                           number(each.ts, 0), is_maker_buyer(each.side, "buy", "sell"))
                 for each in trades
             ]  # fmt: skip
         books = _okx_books.decode(frame.data)
@@ -165,7 +168,7 @@ def okx(message: bytes) -> Frames | SetAside:
         raise BadField("malformed_json", f"{frame.arg.channel}: it is not whole JSON") from None
     return [
         BookFrame(
-            symbol, _number(each.ts, 0), frame.action == "snapshot",
+            symbol, number(each.ts, 0), frame.action == "snapshot",
             [(row[0], row[1]) for row in each.bids], [(row[0], row[1]) for row in each.asks],
             checksum=None if each.checksum is None else each.checksum & 0xFFFFFFFF,
         )
@@ -178,7 +181,7 @@ def coinbase(message: bytes) -> Frames | SetAside:
     frame = _decoded(message, _CoinbaseFrame)
     time = None if frame.time is None else _instant(frame.time)
     if frame.type == "match":
-        is_buyer = _is_maker_buyer(frame.side, "sell", "buy")  # whose side it is: the maker's
+        is_buyer = is_maker_buyer(frame.side, "sell", "buy")  # whose side it is: the maker's
         return [
             TradeFrame(
                 frame.product_id, frame.trade_id, frame.price, frame.size, time or 0, is_buyer
@@ -205,7 +208,7 @@ def _decoded(message: bytes, kind: Any) -> Any:
         raise BadField("malformed_json", "the message is not whole JSON") from None
 
 
-def _converted(value: Any, kind: Any, least: int = 0) -> Any:
+def converted(value: Any, kind: Any, least: int = 0) -> Any:
     try:
         found = msgspec.convert(value, kind)
     except msgspec.ValidationError as problem:
@@ -221,7 +224,7 @@ def _rows(body: Any) -> list[Any]:
     return body
 
 
-def _number(text: str, decimals: int) -> int:
+def number(text: str, decimals: int) -> int:
     """A number of an exchange in units of 10^-decimals, not negative."""
     try:
         found = fixed.parse(text, decimals)
@@ -240,7 +243,7 @@ def _instant(text: str) -> int:
         raise BadField("implausible_time", f"{text[:40]!r} is no instant in UTC") from None
 
 
-def _is_maker_buyer(aggressor: str, buy: str, sell: str) -> bool:
+def is_maker_buyer(aggressor: str, buy: str, sell: str) -> bool:
     if aggressor not in (buy, sell):
         raise BadField("unknown_side", f"side {aggressor[:40]!r} is neither {buy} nor {sell}")
     return aggressor == sell

@@ -1,5 +1,5 @@
-"""Import of captures of Kraken, OKX and Coinbase: books and trades, each book compared with the
-checksum that the exchange sends, where it sends one.
+"""Import of captures of Kraken, OKX, Coinbase and Deribit: books, trades and, of Deribit, the best
+bid and ask. Each book is compared with the checksum that the exchange sends, where it sends one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from connectors.captures.deribit_frames import deribit
 from connectors.captures.exchange_books import (
     ExchangeFeed,
     WrittenBook,
@@ -17,12 +18,13 @@ from connectors.captures.exchange_books import (
 )
 from connectors.captures.exchange_frames import BookFrame, Frames, Reader, coinbase, kraken, okx
 from connectors.captures.feeds import Feed
+from connectors.captures.frames import TickerFrame
 from connectors.captures.importer import Import, Line, ReadLine
 from connectors.captures.lines import Lines
 from connectors.captures.summary import ImportSummary
 from connectors.captures.times import Times
 from connectors.instruments import Key
-from schemas.records import DepthUpdate, Instrument, Trade
+from schemas.records import BookTicker, DepthUpdate, Instrument, Trade
 from streams.log.local import LocalLog
 
 
@@ -39,6 +41,7 @@ EXCHANGES = {
     "ws.okx.com": Exchange("okx", okx, okx_checksum),
     "ws-feed.pro.coinbase.com": Exchange("coinbase", coinbase, None),
     "ws-feed.exchange.coinbase.com": Exchange("coinbase", coinbase, None),
+    "www.deribit.com": Exchange("deribit", deribit, None),
 }
 """By the host that sends the frames."""
 
@@ -91,18 +94,22 @@ class ExchangeImport(Import):
         """Every book and trade of a line, or none of them."""
         if not frame:
             self._set_aside["frame of nothing"] += 1
-        found: list[DepthUpdate | Trade] = []
+        found: list[tuple[ExchangeFeed, DepthUpdate | Trade | BookTicker]] = []
         for each in frame:
             symbol = each.symbol if isinstance(each, BookFrame) else each.s
             feed = self._feed(self._exchange.venue, symbol)
             assert isinstance(feed, ExchangeFeed)
             if isinstance(each, BookFrame):
-                found.append(feed.book(each, received))
+                found.append((feed, feed.book(each, received)))
+            elif isinstance(each, TickerFrame):
+                found.append((feed, feed.best(each, received)))
             else:
-                found.append(feed.deal(each, received))
-        for record in found:
+                found.append((feed, feed.deal(each, received)))
+        for feed, record in found:
             if isinstance(record, Trade):
                 self._write_trades([record])
+            elif isinstance(record, BookTicker):
+                self._take_ticker(feed, record)
             else:
                 self._write_depth(record)
 

@@ -20,7 +20,7 @@ reason, file and line number; every good line around them is kept.
             ref.instruments, md.trades, md.depth, md.book_tickers
   cryptofeed
             raw captures of cryptofeed, every file of one exchange at once, into the same topics:
-            Binance, Kraken, OKX, Coinbase
+            Binance, Kraken, OKX, Coinbase, Deribit
   trades    one instrument's trades from CSV (plain, .gz, a .zip of one file) or Parquet into
             ref.instruments and md.trades; --map names the columns and their units, without it
             columns go by well-known names and what was assumed is printed

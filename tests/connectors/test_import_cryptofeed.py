@@ -168,12 +168,13 @@ def test_instruments_are_those_of_the_day_of_the_capture(imported: Path, files: 
 
 
 def test_a_capture_of_another_exchange_is_refused_by_its_name(
-    market_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = market_data / "captures" / "DERIBIT.ws.1.0.gz"
+    path = tmp_path / "BITFINEX.ws.1.0"
+    path.write_text(f"wss://api.bitfinex.com/ws/2 <-> {SENT}\n")
     assert main(["import", "cryptofeed", str(path), "--out", str(tmp_path / "log")]) == 2
     assert (
-        "is a capture of www.deribit.com; 'sq import cryptofeed' reads" in capsys.readouterr().err
+        "is a capture of api.bitfinex.com; 'sq import cryptofeed' reads" in capsys.readouterr().err
     )
     assert not (tmp_path / "log").exists()
 

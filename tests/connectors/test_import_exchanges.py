@@ -1,5 +1,5 @@
-"""``sq import cryptofeed`` of Kraken, OKX and Coinbase. Oracles: the checksum that Kraken and OKX
-send with each book, computed here from the records; Coinbase's ticker.
+"""``sq import cryptofeed`` of Kraken, OKX, Coinbase and Deribit. Oracles: the checksum that Kraken
+and OKX send with each book, computed here from the records; the tickers of Coinbase and Deribit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from schemas.errors import ShrivenError
 from schemas.vocabulary import Flag
 from streams.log.manifest import LOG_MANIFEST, read_manifest
 
-KRAKEN, OKX, COINBASE = "KRAKEN.ws.50.0.gz", "OKX.ws.1.0.gz", "COINBASE.ws.28.0.gz"
+KRAKEN, OKX = "KRAKEN.ws.50.0.gz", "OKX.ws.1.0.gz"
+COINBASE, DERIBIT = "COINBASE.ws.28.0.gz", "DERIBIT.ws.1.0.gz"
 ENTRY = """
 [[instrument]]
 instrument = {number}
@@ -211,6 +212,32 @@ def test_books_and_aggressors_of_coinbase_are_those_of_its_ticker(
     assert [each for each in wanted if each[1:] not in seen[each[0]]] == []
 
 
+def test_books_of_deribit_are_those_of_its_ticker(market_data: Path, tmp_path: Path) -> None:
+    """A ticker shows the best bid and ask, price and amount, as the last change up to its time left
+    them, or as one of its own millisecond did."""
+    path = market_data / "captures" / DERIBIT
+    sent = [each["params"]["data"] for each in frames_of(path) if "params" in each]
+    log = imported(path, tmp_path, "deribit", [each["instrument_name"] for each in sent])
+    updates, checked = updates_of(log), 0
+    names = {each["instrument"]: each["symbol"] for each in records(log, "ref.instruments")}
+    for ticker in records(log, "md.book_tickers"):
+        book, tops = Book(), []
+        for update in updates[names[ticker["instrument"]]]:
+            if update["event_time"] > ticker["event_time"]:
+                break
+            book.apply(update)
+            best = [book.best(name, 1) or [(Decimal(0), Decimal(0))] for name in ("bids", "asks")]
+            top = tuple(value for side in best for value in side[0])
+            tops = [*tops, top] if update["event_time"] == ticker["event_time"] else [top]
+        shown = (ticker["bid_price"] * PRICE, ticker["bid_quantity"] * QUANTITY,
+                 ticker["ask_price"] * PRICE, ticker["ask_quantity"] * QUANTITY)  # fmt: skip
+        if tops:
+            assert shown in tops, ticker
+            checked += 1
+    assert len(sent) == len(records(log, "md.book_tickers")) + len(records(log, "md.depth")) == 135
+    assert checked > 70 and not any(each["flags"] & Flag.GAP for each in records(log, "md.depth"))
+
+
 def test_a_book_whose_checksum_is_another_is_flagged_until_the_next_snapshot(
     market_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,7 +277,16 @@ HOSTS = {
     "kraken": "wss://ws.kraken.com",
     "okx": "wss://ws.okx.com:8443/ws/v5/public",
     "coinbase": "wss://ws-feed.pro.coinbase.com",
+    "deribit": "wss://www.deribit.com/ws/api/v2",
 }
+DERIBIT_BOOK = (
+    '{"params":{"channel":"book.A/B.raw","data":{"type":"snapshot","timestamp":1618678132100,'
+    '"instrument_name":"A/B","change_id":7,"bids":[],"asks":[["new",2.0,1.0]]}}}'
+)
+DERIBIT_TRADE = (
+    '{"params":{"channel":"trades.A/B.raw","data":[{"trade_seq":7,"trade_id":"A-9","price":2.0,'
+    '"timestamp":1618678132100,"instrument_name":"A/B","direction":"buy","amount":1.0}]}}'
+)
 GOOD = {
     "kraken": ['[1,{"as":[["2.0","1.0","1618678132.1"]],"bs":[]},"book-10","A/B"]',
                '[1,[["2.0","1.0","1618678132.1","b","l",""],["2.0","1.0","1618678132.2","s","l",""]],'
@@ -262,6 +298,7 @@ GOOD = {
     "coinbase": ['{"type":"snapshot","product_id":"A/B","asks":[["2","1"]],"bids":[]}',
                  '{"type":"match","trade_id":7,"side":"sell","size":"1","price":"2",'
                  '"product_id":"A/B","time":"2021-04-17T16:48:52.1Z"}'],
+    "deribit": [DERIBIT_BOOK, DERIBIT_TRADE],
 }  # fmt: skip
 BAD: dict[str, dict[str, str]] = {
     "kraken": {
@@ -298,6 +335,17 @@ BAD: dict[str, dict[str, str]] = {
         "[]": "malformed_fields",
         "{": "malformed_json",
     },
+    "deribit": {
+        DERIBIT_BOOK.replace('"new"', '"gone"'): "malformed_fields",
+        DERIBIT_BOOK.replace("2.0", "-2.0"): "negative_price",
+        DERIBIT_BOOK.replace("2.0", "NaN"): "bad_number",
+        DERIBIT_BOOK.replace("2.0", "null"): "malformed_fields",
+        DERIBIT_BOOK.replace('"timestamp":1618678132100,', ""): "malformed_fields",
+        DERIBIT_BOOK.replace("1618678132100", "1.5"): "off_precision",
+        DERIBIT_TRADE: "duplicate_trade",
+        DERIBIT_TRADE.replace("buy", "?"): "unknown_side",
+        '{"params":': "malformed_json",
+    },
 }  # fmt: skip
 
 
@@ -317,6 +365,18 @@ def test_a_frame_that_cannot_be_used_is_a_dead_letter_with_its_line(
     first = records(log, "md.trades")[0]
     assert (first["price"] * PRICE, first["quantity"] * QUANTITY) == (2, 1)
     assert first["aggressor_side"] == "BUY" and len(records(log, "md.depth")) == 1
+
+
+@pytest.mark.parametrize("before", [7, 6])
+def test_a_change_of_deribit_that_names_another_one_before_it_is_flagged(
+    tmp_path: Path, before: int
+) -> None:
+    change = DERIBIT_BOOK.replace("snapshot", "change").replace('"change_id":7', (
+        f'"change_id":9,"prev_change_id":{before}'))  # fmt: skip
+    path = capture(tmp_path / "A.ws.0.0", "deribit", [DERIBIT_BOOK, change])
+    found = records(imported(path, tmp_path, "deribit", ["A/B"]), "md.depth")
+    assert [bool(each["flags"] & Flag.GAP) for each in found] == [False, before != 7]
+    assert [each["final_update_id"] for each in found] == [1, 2 if before == 7 else 3]
 
 
 @pytest.mark.parametrize("venue", BAD)
