@@ -151,7 +151,7 @@ class Configuration(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
                     f"[stages.{name}]: {name!r} {what}; call the stage otherwise, for example "
                     "spread"
                 )
-        for name in ("data", "spread", "sized"):
+        for name in ("data", "spread", "unsized"):
             if name in self.stages.get("venue", {}):
                 raise BadConfiguration(
                     f"[venue] sets {name}, which --data and --spread do, or data and spread at the "

@@ -35,15 +35,16 @@ FILL_RULES = {
     BOOK: "orders take what the recorded order book displays, less what printed there",
     QUOTES: "orders take what the recorded best prices show; a resting order fills once the other "
     "side stands at its price, or a print is beyond it",
-    TRADES: "orders take at most the quantity of the last print, {spread} beyond its price; a "
-    "resting order fills by prints beyond its price, at most their quantity",
+    TRADES: "orders take at most the quantity of the last print, {spread} beyond its price or at "
+    "what the last aggressor of their side paid, whichever is worse; a resting order fills by "
+    "prints beyond its price, at most their quantity",
     BARS: "a bar is four prints, its open, low and high (the nearer to the open first), its close, "
     "a quarter of its volume each; orders take at most that, {spread} beyond the print's price; a "
     "resting order fills by prints beyond its price; an order on a bar's close waits for the next "
     "open",
 }
 """What a page says of each."""
-UNSIZED = "the data have no quantities: any quantity is assumed to fill"
+UNSIZED = "of an instrument without any volume in the data any quantity is assumed to fill"
 
 
 def data_of(stages: Mapping[str, Mapping[str, Any]]) -> str:
@@ -56,7 +57,7 @@ def fill_rule(stages: Mapping[str, Mapping[str, Any]]) -> str:
     aggregation = stages.get("aggregation", {})
     ticks = int(aggregation.get("spread", 1))
     rule = FILL_RULES[data_of(stages)].format(spread=f"{ticks} tick{'' if ticks == 1 else 's'}")
-    return rule if aggregation.get("sized", True) else f"{rule}; {UNSIZED}"
+    return f"{rule}; {UNSIZED}" if aggregation.get("unsized") else rule
 
 
 def held(log: LocalLog) -> list[str]:
@@ -145,10 +146,10 @@ def _with(
     venue["queue_model"] = FILL_MODEL
     aggregation["data"] = data
     if data == BARS and log is not None:
-        interval, is_sized = _look_at_bars(log)
+        interval, unsized = _look_at_bars(log)
         _check_intervals(aggregation, interval)
-        if not is_sized:
-            aggregation["sized"] = False
+        if unsized:
+            aggregation["unsized"] = unsized
     return msgspec.structs.replace(configuration, stages=stages)
 
 
@@ -170,20 +171,22 @@ def _blocks(log: LocalLog) -> Iterator[Any]:
         yield decoder.decode_with_ends(block.body, block.count)[0]
 
 
-def _look_at_bars(log: LocalLog) -> tuple[int, bool]:
-    """Their interval in ns, and whether any has a volume. Raises BadConfiguration where intervals
-    differ.
+def _look_at_bars(log: LocalLog) -> tuple[int, list[int]]:
+    """Their interval in ns, and the instruments of which none has a volume. Raises BadConfiguration
+    where intervals differ.
     """
     intervals: set[int] = set()
-    is_sized = False
+    known: set[int] = set()
+    sized: set[int] = set()
     for rows in _blocks(log):
         intervals.update(np.unique(rows["close_time"] - rows["open_time"]).tolist())
-        is_sized = is_sized or bool(rows["volume"].any())
+        known.update(np.unique(rows["instrument"]).tolist())
+        sized.update(np.unique(rows["instrument"][rows["volume"] != 0]).tolist())
         if len(intervals) > 1:
             names = ", ".join(duration_text(each) for each in sorted(intervals))
             what = f"{log.path} has bars of {names}"
             raise BadConfiguration(f"{what}; trade on a recording of bars of one length")
-    return intervals.pop(), is_sized
+    return intervals.pop(), sorted(known - sized)
 
 
 def bar_times(log: LocalLog) -> tuple[int, int] | None:

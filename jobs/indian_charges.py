@@ -33,10 +33,8 @@ def answered(configuration: Configuration, log: LocalLog) -> Configuration:
         return configuration
     from connectors.reference.charges import NoCharges, rates
 
-    found = CHARGES.fullmatch(wanted)
-    assert found is not None, "build() has checked it"
-    product, exchange, given = found[1], found[2] or "nse", found[3]
-    day = date.fromisoformat(given) if given else _day_of(log)
+    product, exchange, given = _parts(wanted)
+    day = given or _day_of(log)
     try:
         parameters = rates(product, exchange, day)
     except NoCharges as problem:
@@ -55,6 +53,25 @@ def answered(configuration: Configuration, log: LocalLog) -> Configuration:
         maker_rate=worst,
         taker_rate=worst,
     )
+
+
+def not_on_a_cluster(configuration: Configuration) -> None:
+    """Raise BadConfiguration: a deployment has no first day, and takes fees."""
+    if "charges" in configuration.stages.get("venue", {}):
+        raise BadConfiguration("charges are of backtests; give a deployment fees")
+
+
+def _parts(charges: str) -> tuple[str, str, date | None]:
+    """Product, exchange and day of a setting. Raises BadConfiguration."""
+    found = CHARGES.fullmatch(charges)
+    try:
+        if found is not None:
+            day = date.fromisoformat(found[3]) if found[3] else None
+            return found[1], found[2] or "nse", day
+    except ValueError:
+        pass
+    what = f"charges are {charges!r}"
+    raise BadConfiguration(f"{what}; write intraday@nse, and --charges-on a day like 2025-06-02")
 
 
 def worst_rate(rates: Mapping[str, int]) -> int:

@@ -227,7 +227,7 @@ def stages_of(
         aggregation = aggregation_without_book
         own = c.stages["aggregation"]
         given["venue"] |= {"data": data} | {
-            name: own[name] for name in ("spread", "sized") if name in own
+            name: own[name] for name in ("spread", "unsized") if name in own
         }
     stages: list[tuple[Any, Any]] = []
     order: tuple[tuple[Any, Any], ...] = (

@@ -58,7 +58,7 @@ GIVEN = {
         "ticker",
         "data",
         "spread",
-        "sized",
+        "unsized",
         "charges",
     ),
     "portfolio": ("cash", "account"),

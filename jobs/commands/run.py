@@ -167,6 +167,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Deploy, and stay until stopped."""
     from jobs.commands.backtest import configuration_of
     from jobs.granularity import on_a_cluster
+    from jobs.indian_charges import not_on_a_cluster
     from jobs.live.deployment import Deployment, prepared, published
     from jobs.live.parent import Parent
     from jobs.quantities import duration, share
@@ -178,6 +179,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise WrongUse("name a strategy: --strategy ema-cross, or FILE.py:CLASS")
         arguments.strategy = "ema-cross"
     configuration = on_a_cluster(configuration_of(arguments))
+    not_on_a_cluster(configuration)
     deployment = Deployment(
         job=arguments.job,
         topology=arguments.name or arguments.job,

@@ -45,12 +45,12 @@ class Settings(state.Settings, frozen=True, kw_only=True, forbid_unknown_fields=
     """Those of the stage, and what is assumed.
 
     data: ``quotes``, ``trades`` or ``bars``. spread: ticks from a print to the price that an order
-    gets. sized: False where the data have no quantities at all.
+    gets. unsized: instruments of which the data have no quantities at all.
     """
 
     data: str = "trades"
     spread: int = 1
-    sized: bool = True
+    unsized: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         state.Settings.__post_init__(self)
@@ -60,7 +60,7 @@ class Settings(state.Settings, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError(f"spread is {self.spread} ticks; give 0 to {SPREAD_MAX}")
 
 
-ASSUMED = np.dtype([("data", "i8"), ("is_sized", "i8"), ("waiting", "i8")])
+ASSUMED = np.dtype([("data", "i8"), ("waiting", "i8")])
 """What the run trades on; how many instruments have a bar that waits for its close."""
 
 
@@ -81,13 +81,11 @@ class State(state.State):
 
 def new_state(instruments: Sequence[Instrument], settings: Settings) -> State:
     """State before the first record."""
-    shown = np.zeros(len(instruments), TOP)
-    shown["spread"] = assumed_top.spreads(instruments, settings.spread)
-    assumed = np.array([(DATA.index(settings.data), settings.sized, 0)], ASSUMED)
+    assumed = np.array([(DATA.index(settings.data), 0)], ASSUMED)
     return State(
         **state.new_state(instruments, settings)._asdict(),
         assumed=assumed,
-        shown=shown,
+        shown=assumed_top.new_tops(instruments, settings),
         waiting=np.zeros(len(instruments), GIVEN),
         update=np.zeros(1, UPDATE),
         levels=np.zeros(4, LEVEL),
@@ -196,7 +194,7 @@ def _close(state: Any, books: Any, slot: Any, out: Any) -> None:
     top.last_price = bar.close
     top.last_time = state.clock[0]
     quantity = max(bar.volume, 1)
-    if state.assumed[0].is_sized == 0:
+    if state.shown[slot].is_unsized != 0:
         quantity = UNSIZED
     assumed_top.show_print(
         state.shown[slot], state.update[0], state.levels, bar.instrument, state.clock[0],

@@ -47,17 +47,21 @@ TOP = np.dtype(
             "update_id",
             # price of the last print by side of its aggressor, 0 before the first
             "bought_at", "sold_at",
-            # distance of an assumed price from the print
-            "spread",
+            # distance of an assumed price from the print; 1: the data have no quantities of it
+            "spread", "is_unsized",
         )
     ]
 )  # fmt: skip
 """One instrument's assumed book."""
 
 
-def spreads(instruments: Sequence[Instrument], ticks: int) -> list[int]:
-    """The spread of each instrument in its price's unit, PRICE_MAX where it would be more."""
-    return [min(each.tick_size * ticks, PRICE_MAX) for each in instruments]
+def new_tops(instruments: Sequence[Instrument], settings: Any) -> Any:
+    """Nothing shows yet. ``settings``: ``spread`` in ticks, numbers of the ``unsized``."""
+    tops = np.zeros(len(instruments), TOP)
+    for top, each in zip(tops, instruments, strict=True):
+        top["spread"] = min(each.tick_size * settings.spread, PRICE_MAX)
+        top["is_unsized"] = each.instrument in settings.unsized
+    return tops
 
 
 @inlined_kernel

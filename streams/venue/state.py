@@ -56,8 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What prices come from, by its name in ``models.SOURCES``."""
     spread: int = 1
     """Where prices are assumed from prints: ticks from a print to what an order gets."""
-    sized: bool = True
-    """False where the data have no quantities at all."""
+    unsized: tuple[int, ...] = ()
+    """Instruments of which the data have no quantities at all."""
     ticker: str = "off"
     """``cap``: ``md.book_tickers`` is read too, and no order takes more or better than the venue's
     own best bid and ask where those are newer than the book."""

@@ -81,6 +81,7 @@ def test_a_backtest_pays_the_charges_that_the_command_names(
         (("intraday", "--charges-on", "2019-07-09"), "charges are known from 2024-10-01 on"),
         (("margin",), "product 'margin' is none of"),
         (("intra day",), "give delivery, intraday or future"),
+        (("intraday", "--charges-on", "2025-13-01"), "a day like 2025-06-02"),
     ):
         refused = sq(*run, *wrong, "--out", tmp_path / "refused")
         assert refused.code == 2

@@ -268,6 +268,10 @@ def test_a_deployment_trades_on_the_order_book(sq: Callable[..., Any], tmp_path:
     ended = sq("run", "pipeline", "--config", tmp_path / "run.toml", "--cluster", "kafka://nowhere")
     assert ended.code == 2
     assert "a deployed topology trades on the order book" in ended.err
+    (tmp_path / "run.toml").write_text('strategy = "ema-cross"\ncharges = "future"\n')
+    ended = sq("run", "pipeline", "--config", tmp_path / "run.toml", "--cluster", "kafka://nowhere")
+    assert ended.code == 2
+    assert "give a deployment fees" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -380,7 +384,7 @@ def test_the_recorded_days_of_nse_run_from_the_two_commands_of_the_page(
     assert sq("import", "lean", *nifty).code == 0
     words = ("--strategy", CROSSER, "--cash", "10000000INR", "--out", "runs/nifty")
     ended = sq("backtest", "data/nifty", *words)
-    assert "the data have no quantities: any quantity is assumed to fill" in ended.out
+    assert "of an instrument without any volume in the data any quantity is assumed" in ended.out
     opens = {each["open_time"]: each["open"] for each in records_in(Path("data/nifty"), "md.bars")}
     fills = records_in(Path("runs/nifty"), "fills")
     assert len(fills) > 50

@@ -118,7 +118,7 @@ class ReferenceAssumedVenue(ReferenceVenue):
         begins, third = bar.open_time, (bar.close_time - bar.open_time) // 3
         times = [begins, begins + third, begins + 2 * third, bar.close_time - 1]
         parts = [(bar.volume + 3 - step) // 4 for step in range(4)]
-        if not self.settings.sized:
+        if number in self.settings.unsized:
             parts = [UNSIZED] * 4
         self.points += list(zip(times[1:], [number] * 3, prices[1:], parts[1:], strict=True))
         self.points.append((bar.close_time, number, None, 0))

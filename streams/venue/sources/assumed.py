@@ -49,7 +49,7 @@ PATH = np.dtype([
 ])  # fmt: skip
 """The bar of an instrument that is under way."""
 
-SHARED = np.dtype([("data", "i8"), ("is_sized", "i8"), ("due", "i8"), ("held", "i8")])
+SHARED = np.dtype([("data", "i8"), ("due", "i8"), ("held", "i8")])
 """What the run trades on, the next point of any path, and how many orders wait."""
 
 ARRAYS = {
@@ -66,13 +66,11 @@ ARRAYS = {
 
 def prepare(instruments: list[Instrument], settings: Any, fields: Any) -> dict[str, Any]:
     """The arrays before the first record."""
-    shown = np.zeros(len(instruments), TOP)
-    shown["spread"] = assumed_top.spreads(instruments, settings.spread)
     paths = np.zeros(len(instruments), PATH)
     paths["due"], paths["is_shut"] = NO_TIMER, 1
-    data = (DATA.index(settings.data), int(settings.sized), NO_TIMER, 0)
+    data = (DATA.index(settings.data), NO_TIMER, 0)
     return {
-        "shown": shown,
+        "shown": assumed_top.new_tops(instruments, settings),
         "paths": paths,
         "shared": np.array([data], SHARED),
         "held": np.zeros(settings.commands_max, fields["held"].dtype),
@@ -225,7 +223,7 @@ def _point(state: Any, books: Any, slot: int) -> None:
     quantity = path.volume // 4
     if step < path.volume % 4:
         quantity += 1
-    if state.shared[0].is_sized == 0:
+    if state.shown[slot].is_unsized != 0:
         quantity = UNSIZED
     _print(
         state, books, slot, books.books[slot].instrument, state.clock[0], path.flags, price,
