@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -33,6 +34,8 @@ SUMMED = (
 """Kinds whose sum says something: ids that are missing, time that was spent so."""
 STREAMS = ("md.trades", "md.depth", "md.book_tickers")
 """Topics that a recorder receives beside each other."""
+EDGES = [lower_bound(bucket) for bucket in range(BUCKETS)]
+"""Bounds of the buckets in which gaps are counted, ns."""
 
 
 class Subject(NamedTuple):
@@ -142,7 +145,8 @@ def _settle(subject: Subject, slot: int, silence: int) -> Medians:
 
 def _edge_from(limit: int) -> int:
     """The least bound of a bucket that is not below the limit: gaps from there on are counted."""
-    return next((edge for edge in map(lower_bound, range(BUCKETS)) if edge >= limit), limit)
+    place = bisect.bisect_left(EDGES, limit)
+    return EDGES[place] if place < len(EDGES) else limit
 
 
 def _silences(tallies: Any, gaps: Any, limit: int) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 from connectors.captures.numbers import BadField
 from connectors.captures.sequences import TradeIds
 from jobs.checking.counting import count
-from jobs.checking.reading import Array, by_row, slots_of
+from jobs.checking.reading import Array
 from streams.numeric.bounds import COUNT_MAX
 from streams.numeric.checking.codes import Code
-from streams.numeric.checking.records import check_trades
+from streams.numeric.checking.records import BREAK, check_trades
 
 CONTIGUOUS_SHARE = 2
 """Ids that continue one another in fewer than 1 of so many steps are not numbered one by one."""
@@ -31,26 +31,18 @@ class TradeCheck:
 
     def take(self, rows: Array, offsets: Array) -> None:
         """The next rows."""
-        breaks = np.empty(len(rows), np.int64)
+        breaks = np.zeros(len(rows), BREAK)
         found = check_trades(self._checks, rows, offsets, breaks)
-        slots = slots_of(self._checks, rows["instrument"])
-        is_break = np.zeros(len(rows), bool)
-        is_break[breaks[:found]] = True
-        for slot, places in by_row(slots):
-            ids = self._ids.setdefault(slot, TradeIds())
-            broken = np.flatnonzero(is_break[places]).tolist()
-            for at in broken:
-                if at:  # those before it continued one another
-                    self._continued(ids, rows[places[at - 1]])
-                self._judge(ids, slot, rows[places[at]], int(offsets[places[at]]))
-            if not broken or broken[-1] != len(places) - 1:
-                self._continued(ids, rows[places[-1]])
-            if broken:
-                self._checks.streams[slot]["next_id"] = min(ids.following, COUNT_MAX)
-
-    @staticmethod
-    def _continued(ids: TradeIds, row: Any) -> None:
-        ids.continued_to(int(row["trade_id"]), int(row["event_time"]))
+        for place, slot, last_id, time in breaks[:found].tolist():
+            ids = self._ids.get(slot)
+            if ids is None:
+                ids = self._ids[slot] = TradeIds()
+            if last_id >= 0:
+                ids.continued_to(last_id, time)
+            self._judge(ids, slot, rows[place], int(offsets[place]))
+            stream = self._checks.streams[slot]
+            if not stream["is_chained"]:  # the rule knows where a new numbering goes on
+                stream["next_id"] = min(ids.following, COUNT_MAX)
 
     def _judge(self, ids: TradeIds, slot: int, row: Any, offset: int) -> None:
         last, time = int(row["trade_id"]), int(row["event_time"])

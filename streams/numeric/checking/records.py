@@ -112,6 +112,12 @@ def _received(
     stream.has_delay = 1
 
 
+BREAK = np.dtype([
+    ("place", "i8"), ("slot", "i8"),
+    ("last_id", "i8"),         # of the trades before it that continued one another, -1 for none
+    ("time", "i8"),            # event time that the instrument had reached, ns
+])  # fmt: skip
+"""A trade whose id does not continue the one before."""
 TIMED = np.dtype([("instrument", "i8"), ("event_time", "i8"), ("flags", "i8")])
 """What all topics of market data have."""
 
@@ -127,22 +133,27 @@ def check_times(checks: Any, rows: Any, offsets: Any) -> None:
 
 @borrowing_kernel
 def check_trades(checks: Any, rows: Any, offsets: Any, breaks: Any) -> Any:
-    """Rows of md.trades. Places of rows whose id does not continue the one before go to ``breaks``,
-    which has room for all; returns how many.
+    """Rows of md.trades. Those whose id does not continue the one before go to ``breaks``, which
+    has room for all; returns how many.
     """
     found = 0
     for at in range(len(rows)):
         row = rows[at]
         slot, offset, time = row_of(checks, row.instrument), offsets[at], row.event_time
         stream = checks.streams[slot]
+        reached = stream.last_time
         timed(checks, slot, time, row.receive_time, row.flags, offset)
         # an aggregate has the last id of its trades
         last_id = min(max(row.trade_id, 0), COUNT_MAX)
         first_id = last_id - max(np.int64(row.trade_count), 1) + 1
         if first_id == stream.next_id and stream.rows > 1:
             stream.chained += 1
+            stream.is_chained = 1
         else:
-            breaks[found] = at
+            broken = breaks[found]
+            broken.place, broken.slot, broken.time = at, slot, reached
+            broken.last_id = stream.next_id - 1 if stream.is_chained else -1
+            stream.is_chained = 0
             found += 1
         if stream.rows == 1 or last_id >= stream.next_id:
             stream.next_id = last_id + 1

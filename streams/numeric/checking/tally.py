@@ -48,6 +48,7 @@ STREAM = np.dtype([
     ("price", "i8"),           # last print's, 0 before any
     ("next_id", "i8"),         # id that continues the trades
     ("chained", "i8"),         # trades whose id continues the one before
+    ("is_chained", "i8"),      # 1: the last one did
     ("last_id", "i8"),         # final id of the last delta or ticker, -1 before any
     ("was_synced", "i8"),
     ("state", "i8"), ("state_since", "i8"),  # code of the book's or quote's fault, -1 for none
