@@ -10,11 +10,10 @@ change before it (Deribit). From there on the book is not known until the next s
 
 from __future__ import annotations
 
-import heapq
 import zlib
+from bisect import bisect_left, insort
 from collections.abc import Callable
 from itertools import zip_longest
-from typing import Any
 
 from connectors.captures.exchange_frames import NO_ID, BookFrame
 from connectors.captures.feeds import (
@@ -26,57 +25,71 @@ from connectors.captures.feeds import (
     WHOLE_SNAPSHOT,
     Feed,
 )
-from connectors.captures.frames import TickerFrame, TradeFrame
+from connectors.captures.frames import Rows, TickerFrame, TradeFrame
+from connectors.captures.numbers import BadField
 from connectors.captures.times import Times
 from schemas.records import BookTicker, DepthUpdate, Instrument, Trade
 
 KRAKEN_LEVELS, OKX_LEVELS = 10, 25
-Level = tuple[int, str, str]
-"""Price, and price and quantity as they are written."""
+Texts = tuple[str, str]
+"""Price and quantity of a level, as they are written."""
+
+
+class WrittenSide:
+    """One side of a book: the texts of its levels by price, and the prices in order."""
+
+    def __init__(self) -> None:
+        self.levels: dict[int, Texts] = {}
+        self.prices: list[int] = []
+
+    def apply(self, levels: list[tuple[int, int]], rows: Rows) -> None:
+        """Levels as integers and as they are written, in order; a quantity of 0 takes one away."""
+        for (price, quantity), texts in zip(levels, rows, strict=True):
+            if quantity == 0:
+                self.remove(price)
+                continue
+            if price not in self.levels:
+                insort(self.prices, price)
+            self.levels[price] = texts
+
+    def remove(self, price: int) -> None:
+        """Take a level away, if it is there."""
+        if self.levels.pop(price, None) is not None:
+            del self.prices[bisect_left(self.prices, price)]
 
 
 class WrittenBook:
-    """Both sides by price, with the texts of their levels."""
+    """Both sides of a book."""
 
     def __init__(self) -> None:
-        self.bids: dict[int, Level] = {}
-        self.asks: dict[int, Level] = {}
+        self.bids, self.asks = WrittenSide(), WrittenSide()
 
-    def best(self, count: int) -> tuple[list[Level], list[Level]]:
+    def best(self, count: int) -> tuple[list[Texts], list[Texts]]:
         """The best bids and asks, best first."""
-        bids = [self.bids[price] for price in heapq.nlargest(count, self.bids)]
-        return bids, [self.asks[price] for price in heapq.nsmallest(count, self.asks)]
-
-    def apply(self, side: dict[int, Level], levels: list[tuple[int, int]], rows: Any) -> None:
-        """Levels of one side, in order; a quantity of 0 takes one away."""
-        for (price, quantity), (price_text, quantity_text) in zip(levels, rows, strict=True):
-            if quantity:
-                side[price] = price, price_text, quantity_text
-            else:
-                side.pop(price, None)
+        bids = [self.bids.levels[price] for price in reversed(self.bids.prices[-count:])]
+        return bids, [self.asks.levels[price] for price in self.asks.prices[:count]]
 
     def cut(self, depth: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Take away what lies beyond the depth that the exchange keeps; returns it as updates."""
-        gone: list[list[tuple[int, int]]] = []
-        for side, worst in ((self.bids, heapq.nsmallest), (self.asks, heapq.nlargest)):
-            prices = worst(max(len(side) - depth, 0), side)
+        bids = self.bids.prices[: max(len(self.bids.prices) - depth, 0)]
+        asks = self.asks.prices[depth:]
+        for side, prices in ((self.bids, bids), (self.asks, asks)):
             for price in prices:
-                del side[price]
-            gone.append([(price, 0) for price in prices])
-        return gone[0], gone[1]
+                side.remove(price)
+        return [(price, 0) for price in bids], [(price, 0) for price in asks]
 
 
 def kraken_checksum(book: WrittenBook) -> int:
     """What Kraken sends as ``c``."""
     bids, asks = book.best(KRAKEN_LEVELS)
-    digits = (text.replace(".", "").lstrip("0") for _, *texts in (*asks, *bids) for text in texts)
+    digits = (text.replace(".", "").lstrip("0") for level in (*asks, *bids) for text in level)
     return zlib.crc32("".join(digits).encode())
 
 
 def okx_checksum(book: WrittenBook) -> int:
     """What OKX sends as ``checksum``, without its sign."""
     pairs = zip_longest(*book.best(OKX_LEVELS))
-    texts = (text for pair in pairs for level in pair if level for text in level[1:])
+    texts = (text for pair in pairs for level in pair if level for text in level)
     return zlib.crc32(":".join(texts).encode())
 
 
@@ -97,7 +110,7 @@ class ExchangeFeed(Feed):
         self._update_id = 0
         self._trade_id = self._ticker_id = 0
         self._change: int | None = None
-        self._is_good = False
+        self._is_good = self._is_lost = False
         self.checked = self.differing = 0
 
     def deal(self, frame: TradeFrame, received: int) -> Trade:
@@ -115,23 +128,28 @@ class ExchangeFeed(Feed):
 
     def book(self, frame: BookFrame, received: int) -> DepthUpdate:
         """The update or snapshot; GAP where the book behind it is not the exchange's."""
-        bids, asks = self._numbers.levels(frame.bids), self._numbers.levels(frame.asks)
-        if frame.time is None:
-            time, flags = self._times.estimated(received, self.reached), ESTIMATED_TIME
-        else:
-            time, flags = self._time(frame.time, received)
+        try:
+            bids, asks = self._numbers.levels(frame.bids), self._numbers.levels(frame.asks)
+            if frame.time is None:
+                time, flags = self._times.estimated(received, self.reached), ESTIMATED_TIME
+            else:
+                time, flags = self._time(frame.time, received)
+        except BadField:
+            self._is_lost = True  # the next update does not continue what was taken
+            raise
         if frame.is_snapshot:
             self._book, self._is_good = WrittenBook(), True
             self._depth, flags = frame.depth, flags | WHOLE_SNAPSHOT
         book = self._book
-        book.apply(book.bids, bids, frame.bids)
-        book.apply(book.asks, asks, frame.asks)
+        book.bids.apply(bids, frame.bids)
+        book.asks.apply(asks, frame.asks)
         if self._depth:
             more = book.cut(self._depth)
             bids, asks = bids + more[0], asks + more[1]
         self._update_id += 1
         is_whole = self._is_equal(frame) and self._continues(frame)
-        if not is_whole and self._is_good:
+        is_lost, self._is_lost = self._is_lost and not frame.is_snapshot, False
+        if self._is_good and (is_lost or not is_whole):
             self._is_good = False
             self.depth_gaps += 1
             self._update_id += 1

@@ -367,6 +367,24 @@ def test_a_frame_that_cannot_be_used_is_a_dead_letter_with_its_line(
     assert first["aggressor_side"] == "BUY" and len(records(log, "md.depth")) == 1
 
 
+@pytest.mark.parametrize("price", ["2", "x"])
+def test_the_update_behind_one_that_cannot_be_used_is_flagged(tmp_path: Path, price: str) -> None:
+    """Coinbase sends neither numbers nor checksums that would show it."""
+    update = (
+        '{{"type":"l2update","product_id":"A/B","changes":[["buy","{}","1"]],'
+        '"time":"2021-04-17T16:48:52.1Z"}}'
+    )
+    messages = [GOOD["coinbase"][0], update.format(price), update.format("1")]
+    path = capture(tmp_path / "A.ws.0.0", "coinbase", messages)
+    found = records(imported(path, tmp_path, "coinbase", ["A/B"]), "md.depth")
+    ids = [each["final_update_id"] for each in found]
+    flags = [bool(each["flags"] & Flag.GAP) for each in found]
+    if price == "2":
+        assert (ids, flags) == ([1, 2, 3], [False, False, False])
+    else:
+        assert (ids, flags) == ([1, 3], [False, True])
+
+
 @pytest.mark.parametrize("before", [7, 6])
 def test_a_change_of_deribit_that_names_another_one_before_it_is_flagged(
     tmp_path: Path, before: int
