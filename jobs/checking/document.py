@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -283,16 +284,28 @@ def _subject(subject: Subject, slot: int, name: str, medians: Medians) -> dict[s
     }
 
 
+def own_sources() -> list[Path]:
+    """The sources of the check and of all that they import.
+
+    Of ``jobs/pipeline.py`` the check takes the reading of instruments; the stages that it imports
+    have no part in what is found, but for aggregation, which the check imports itself.
+    """
+    here, pipeline = ROOT / "jobs" / "checking", ROOT / "jobs" / "pipeline.py"
+    starts = [(path, "jobs.checking") for path in sorted(here.glob("*.py"))]
+    closure = source_closure(starts, (*PACKAGES, "connectors", "jobs"), {pipeline})
+    return [
+        *closure,
+        pipeline,
+        *sorted((ROOT / "schemas").glob("*.avsc")),
+        *sorted((ROOT / "schemas" / "compiled").glob("*.py")),
+    ]
+
+
 @functools.cache
 def own_code_digest() -> str:
-    """SHA-256 over the sources of the check and of all that they import, in hex."""
-    here = ROOT / "jobs" / "checking"
-    starts = [(path, "jobs.checking") for path in sorted(here.glob("*.py"))]
-    files = [
-        *source_closure(starts, (*PACKAGES, "connectors", "jobs")),
-        *sorted((ROOT / "schemas").glob("*.avsc")),
-    ]
-    return code_digest(file_digests({path.relative_to(ROOT).as_posix(): path for path in files}))
+    """SHA-256 over these sources, in hex."""
+    files = {path.relative_to(ROOT).as_posix(): path for path in own_sources()}
+    return code_digest(file_digests(files))
 
 
 def has_errors(found: Mapping[str, Any], is_strict: bool = False) -> bool:

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from checked_markets import checked, planted
 
+from jobs.checking.document import own_sources
 from jobs.sq import main
+from schemas.sources import ROOT
 from streams.log.manifest import LOG_MANIFEST, read_manifest, write_manifest
 
 
@@ -64,6 +66,15 @@ def test_other_code_that_finds_the_same_is_said_and_is_no_difference(
     write_manifest(file, {**read_manifest(file), "code": "0" * 64})
     assert main(["check", str(market), "--compare", str(file)]) == 0
     assert "holds: other code" in capsys.readouterr().out
+
+
+def test_the_code_of_a_certificate_is_what_decides_the_findings() -> None:
+    names = {path.relative_to(ROOT).as_posix() for path in own_sources()}
+    assert names >= {
+        "jobs/checking/kinds.py", "streams/numeric/checking/depth.py", "streams/numeric/book.py",
+        "streams/aggregation/bars.py", "connectors/captures/sequences.py", "schemas/trade.avsc",
+    }  # fmt: skip
+    assert not any(name.startswith(("streams/reporting", "streams/risk")) for name in names)
 
 
 def test_a_certificate_of_a_folder_with_errors_holds_for_it(
