@@ -104,10 +104,9 @@ def import_kite(
 
 def _candles(path: Path, texts: Iterator[bytes | None]) -> list[Any]:
     """The candles of an answer, numbers as the text they are written with. Raises NotKite."""
-    text, is_cut = bytearray(), False
+    text = bytearray()
     for piece in texts:
         text += piece or b""
-        is_cut |= piece is None
         if len(text) > ANSWER_BYTES_MAX:
             raise NotKite(f"{path} is larger than any answer of Kite; {ADVICE}")
     try:

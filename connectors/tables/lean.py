@@ -171,14 +171,14 @@ def lean_files(paths: Sequence[Path]) -> tuple[list[LeanFile], list[str]]:
         for each in within:
             file = _file(each)
             if file.held == OPEN_INTEREST and path.is_dir():
-                left_out["files of open interest are left out"] += 1
+                left_out["files of open interest, which are left out"] += 1
                 continue
             if file.others:
-                left_out["zips hold another day too, which is left out: the name says the day"] += 1
+                left_out["zips with another day beside their own, which is left out"] += 1
             files.append(file)
     files.sort(key=lambda each: (each.midnight, each.held))
     _check_alike(files)
-    return files, [f"{count} {text}" for text, count in sorted(left_out.items())]
+    return files, [f"{text}: {count:,}" for text, count in sorted(left_out.items())]
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
@@ -241,6 +241,8 @@ def _entry(path: Path, match: re.Match[str]) -> tuple[str, int, re.Match[str]]:
 
 def _check_alike(files: Sequence[LeanFile]) -> None:
     """Raises NotLean where files do not belong together, or are not read."""
+    if not files:
+        raise NotLean(f"the folder holds open interest alone, which is no topic; {ADVICE}")
     for file in files:
         if file.held not in KINDS:
             raise NotLean(f"{file.path.name} holds open interest, which is no topic; {ADVICE}")
