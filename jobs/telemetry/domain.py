@@ -26,6 +26,7 @@ SAMPLED = {
     "md.bars": "bars",
     "md.features": "features",
     "md.toxicity": "toxicity",
+    "md.microstructure": "microstructure",
 }
 WHOLE = {
     "signals": "signals",
@@ -198,6 +199,21 @@ class DomainMetrics:
         for record, symbol in self._named(records):
             self._set_or_remove("vpin_ratio", record.vpin, symbol.symbol)
             self._set_or_remove("vpin_excess_ratio", record.vpin_excess, symbol.symbol)
+
+    def _microstructure(self, records: list[Any]) -> None:
+        """Spreads as the mean of the trades whose second ended in the interval."""
+        for record, symbol in self._named(records):
+            trades = record.spread_trades_1s * 10**symbol.price_precision
+            effective, realised = record.effective_spread_1s, record.realised_spread_1s
+            for name, value in (
+                ("effective_spread", effective / trades if trades else None),
+                ("realised_spread", realised / trades if trades else None),
+                ("flow_imbalance_ratio", record.flow_imbalance),
+                ("order_flow_ratio", record.integrated_order_flow),
+                ("realised_volatility_ratio", record.realised_volatility),
+                ("vpin_rank_ratio", record.vpin_rank),
+            ):
+                self._set_or_remove(name, value, symbol.symbol)
 
     def _signals(self, records: list[Any]) -> None:
         for record in records:

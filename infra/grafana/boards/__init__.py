@@ -3,7 +3,7 @@
 from infra.grafana.boards.day import DAY
 from infra.grafana.boards.kafka import KAFKA
 from infra.grafana.boards.lag import LAG
-from infra.grafana.boards.market import AGGREGATION, TOXICITY
+from infra.grafana.boards.market import AGGREGATION, MICROSTRUCTURE, TOXICITY
 from infra.grafana.boards.money import PORTFOLIO, REPORTING
 from infra.grafana.boards.orders import RISK, ROUTING, SIGNALS, VENUE
 from infra.grafana.boards.overview import OVERVIEW
@@ -13,6 +13,7 @@ BOARDS = (
     LAG,
     AGGREGATION,
     TOXICITY,
+    MICROSTRUCTURE,
     SIGNALS,
     RISK,
     ROUTING,

@@ -1,4 +1,4 @@
-"""Market-data stages: aggregation and toxicity."""
+"""Market-data stages: aggregation, toxicity and microstructure."""
 
 from __future__ import annotations
 
@@ -235,6 +235,87 @@ TOXICITY = Board(
                 ),
                 output_rate("md[.](features|toxicity)", "Features and buckets", width=12),
                 input_rate("md[.](trades|depth)", "Market data", width=12),
+            ),
+        ),
+        process_row("task"),
+    ),
+    "stages",
+)
+
+OFF = "switched off"
+MICROSTRUCTURE = Board(
+    "shriven-microstructure",
+    "Microstructure",
+    "What trading costs and who takes: spreads, flow, volatility. Of jobs that switch the stage on.",
+    PIPELINE,
+    (
+        Row(
+            "At a glance",
+            (
+                number(
+                    "Realised spread",
+                    "Least of the symbols: what makers kept of the effective spread a second later. "
+                    "Below 0 takers knew more.",
+                    "none",
+                    f"min(shriven_realised_spread{{{TASKS}}})",
+                    minimum=None,
+                    nothing=OFF,
+                ),
+                number(
+                    "VPIN rank",
+                    "Highest of the symbols: share of the last VPINs that are not above the last.",
+                    "percentunit",
+                    f"max(shriven_vpin_rank_ratio{{{TASKS}}})",
+                    thresholds=((0.9, YELLOW), (0.99, ORANGE)),
+                    nothing="warming up or switched off",
+                ),
+                number(
+                    "Volatility",
+                    "Highest of the symbols, over the window of intervals.",
+                    "percentunit",
+                    f"max(shriven_realised_volatility_ratio{{{TASKS}}})",
+                    nothing="warming up or switched off",
+                ),
+                number(
+                    "Records",
+                    "Intervals measured a second.",
+                    "short",
+                    f'sum(rate(shriven_output_records_total{{{TASKS},topic="md.microstructure"}}[$__rate_interval]))',
+                    nothing=OFF,
+                ),
+                FRESHNESS,
+                WORST_LAG,
+            ),
+        ),
+        Row(
+            "Cost and flow",
+            (
+                graph(
+                    "Spread of a trade",
+                    "Effective, and what makers kept of it a second later.",
+                    "none",
+                    (f"max by ({BY}) (shriven_effective_spread{{{TASKS}}})", NAME + " effective"),
+                    (f"max by ({BY}) (shriven_realised_spread{{{TASKS}}})", NAME + " realised"),
+                    minimum=None,
+                    width=12,
+                ),
+                graph(
+                    "Flow",
+                    "Of aggressors by volume, -1 all sold to 1 all bought; and of the best levels.",
+                    "none",
+                    (f"max by ({BY}) (shriven_flow_imbalance_ratio{{{TASKS}}})", NAME + " trades"),
+                    (f"max by ({BY}) (shriven_order_flow_ratio{{{TASKS}}})", NAME + " book"),
+                    minimum=None,
+                    width=12,
+                ),
+                graph(
+                    "Volatility",
+                    "Over the window of intervals.",
+                    "percentunit",
+                    (f"max by ({BY}) (shriven_realised_volatility_ratio{{{TASKS}}})", NAME),
+                    width=12,
+                ),
+                output_rate("md[.]microstructure", "Records", width=12),
             ),
         ),
         process_row("task"),

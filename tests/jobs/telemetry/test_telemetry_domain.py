@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobs.telemetry.domain import SAMPLED, WHOLE, DomainMetrics, Symbol
+from schemas.codec import codec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,13 @@ def records(run: Path, topic: str) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def observed(toy_run: Path) -> dict[tuple[str, frozenset[str]], float]:
     """Series after the whole run was observed; sampling never skips."""
+    return series_of(toy_run)
+
+
+def series_of(
+    toy_run: Path, *more: OutputReader
+) -> dict[tuple[str, frozenset[str]], float]:
+    """Of the run's blocks, then of others."""
     (instrument,) = records(toy_run, "ref.instruments")[:1]
     symbols = {
         instrument["instrument"]: Symbol(
@@ -57,6 +65,8 @@ def observed(toy_run: Path) -> dict[tuple[str, frozenset[str]], float]:
     for topic in (*SAMPLED, *WHOLE):
         for block in blocks(toy_run, topic):
             domain.observe([block])
+    for block in more:
+        domain.observe([block])
     found = {}
     for family in text_string_to_metric_families(generate_latest(registry).decode()):
         for sample in family.samples:
@@ -125,6 +135,44 @@ def test_prices_and_positions_are_decimals_of_the_symbol(toy_run: Path, observed
         value for (name, _), value in observed.items() if name == "shriven_position_quantity"
     ]
     assert shown == pytest.approx(position["quantity"] / 10 ** instrument["quantity_precision"])
+
+
+def test_measures_of_the_last_interval_are_decimals_of_the_symbol(
+    toy: Path, tmp_path: Path, sq: Any
+) -> None:
+    """Of the last second in which trades came and others' horizons ended."""
+    given = ("--strategy", "noop-python", "--microstructure", "--out", tmp_path / "run")
+    assert sq("backtest", toy, *given).code == 0
+    (instrument,) = records(toy, "ref.instruments")[:1]
+    symbol = frozenset([instrument["symbol"]])
+    measured = records(tmp_path / "run", "md.microstructure")
+    places = [
+        place
+        for place, each in enumerate(measured)
+        if each["spread_trades_1s"] and each["flow_imbalance"] is not None
+    ]
+    count = places[-1] + 1
+    last = measured[count - 1]
+    (block,) = blocks(tmp_path / "run", "md.microstructure")
+    end = codec("Microstructure").end_of(block.body, count)
+    found = series_of(toy, OutputReader(block.topic, block.body[:end], count))
+    price = 10 ** instrument["price_precision"]
+    means = {
+        name: float(last[f"{name}_spread_1s"]) / last["spread_trades_1s"] / price
+        for name in ("effective", "realised")
+    }
+    expected = {
+        "shriven_effective_spread": means["effective"],
+        "shriven_realised_spread": means["realised"],
+        "shriven_flow_imbalance_ratio": last["flow_imbalance"],
+        "shriven_order_flow_ratio": last["integrated_order_flow"],
+        "shriven_realised_volatility_ratio": last["realised_volatility"],
+        "shriven_vpin_rank_ratio": last["vpin_rank"],
+    }
+    for name, value in expected.items():
+        shown = found.get((name, symbol))
+        assert shown is None if value is None else shown == pytest.approx(value), name
+    assert sum(value is not None for value in expected.values()) == 5, "VPIN warms up"
 
 
 def test_market_data_is_read_once_a_second_and_orders_always(toy_run: Path) -> None:
