@@ -79,7 +79,7 @@ class BarCheck:
     """
 
     def __init__(self, checks: Any, reading: TopicReading, hours: Hours) -> None:
-        self._checks = checks
+        self.checks = checks
         self._reading = reading
         self._hours = hours
         self._last: dict[tuple[int, int], tuple[int, int, int]] = {}
@@ -90,7 +90,7 @@ class BarCheck:
         if read is None:
             return None
         rows, _, offsets = read
-        slots = slots_of(self._checks, rows["instrument"])
+        slots = slots_of(self.checks, rows["instrument"])
         wrong = wrong_bars(rows)
         found = []
         for at in range(len(rows)):
@@ -102,17 +102,17 @@ class BarCheck:
         return found
 
     def _note(self, slot: int, code: Code, row: Any, offset: int, amount: int = 0) -> None:
-        count(self._checks, slot, code, offset, int(row["open_time"]), amount)
+        count(self.checks, slot, code, offset, int(row["open_time"]), amount)
 
     def _count(self, slot: int, row: Any, offset: int) -> None:
         """A bar's place among those of its series."""
-        stream = self._checks.streams[slot]
+        stream = self.checks.streams[slot]
         names = ("interval", "open_time", "version")
         interval, opened, version = (int(row[name]) for name in names)
         stream["first_time"] = min(int(stream["first_time"]) or opened, opened)
         stream["last_time"] = max(int(stream["last_time"]), int(row["close_time"]))
         stream["rows"] += 1
-        if slot == len(self._checks.streams) - 1:
+        if slot == len(self.checks.streams) - 1:
             self._note(slot, Code.UNKNOWN_INSTRUMENT, row, offset)
         if int(row["close_time"]) != opened + interval or interval <= 0:
             self._note(slot, Code.BAR_LENGTH, row, offset)
@@ -154,15 +154,11 @@ def wrong_bars(rows: Array) -> Array:
 
 
 class BarTruth:
-    """Bars of md.trades against those of md.bars.
+    """Bars of md.trades against those of md.bars, in whose checks they are counted."""
 
-    Attributes:
-        compared, equal: bars by row of the checks.
-    """
-
-    def __init__(self, bars: BarCheck, checks: Any, instruments: Sequence[Instrument]) -> None:
+    def __init__(self, bars: BarCheck, instruments: Sequence[Instrument]) -> None:
         self._bars = bars
-        self._checks = checks
+        self._checks = bars.checks
         self._instruments = list(instruments)
         self._block: list[tuple[Key, Any, int]] | None = bars.read()
         self._at = 0

@@ -124,7 +124,7 @@ class Checker:
             checks = self._checks(TRADES, part)
             judged = TradeCheck(checks)
             if check is not None:
-                truth = BarTruth(check, self.subjects[-2].checks, self.instruments)
+                truth = BarTruth(check, self.instruments)
             for rows, _, offsets in _blocks(trades):
                 judged.take(rows, offsets)
                 if truth is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.helping import HelpFormatter
+from schemas.errors import WrongUse
 
 HELP = """\
 Reads a recording, or the market topics of a run, and says what is wrong with it: gaps of ids,
@@ -70,6 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.checking.document import has_errors
     from jobs.progress import ProgressBar
 
+    if str(arguments.folder).startswith("kafka:"):
+        raise WrongUse("a folder is checked, not a cluster; 'sq pull' makes one of it")
     said: Mapping[str, Any] | None = None
     if arguments.compare is not None:
         said = certificate.read(arguments.compare)

@@ -129,6 +129,7 @@ def test_wrong_use_says_what_to_do(
     for arguments, words in (
         ([str(tmp_path / "none")], "does not exist"),
         ([str(tmp_path)], "is not a log"),
+        (["kafka://localhost:9092"], "'sq pull' makes one of it"),
         ([str(hollow)], "holds no record of market data"),
         ([str(market), "--certificate", str(file)], "is there already"),
         ([str(market), "--certificate", str(market / "c.json")], "which a check leaves as it is"),
