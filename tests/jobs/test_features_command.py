@@ -121,6 +121,11 @@ def test_reasons_are_those_that_the_records_name(summary: Any, run: Path) -> Non
         assert {reason_field("md.microstructure", name) for name in names} == {reason}
 
 
+def test_sq_cat_prints_reasons_by_name(run: Path, sq: Command) -> None:
+    first = json.loads(sq("cat", run, "md.microstructure", "--limit", 1).out)
+    assert (first["kyle_reason"], first["hawkes_reason"]) == ("WARMING_UP", "NOT_GIVEN")
+
+
 def test_the_table_says_the_same_as_the_json(
     market: Path, file: Path, summary: Any, sq: Command
 ) -> None:
