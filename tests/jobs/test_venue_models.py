@@ -156,7 +156,7 @@ def test_the_default_by_its_name_is_the_default() -> None:
         (
             ("--venue-model", "nyse"),
             "",
-            "venue.model (--venue-model) is 'nyse'; give one of: brokered, standard",
+            "venue.model (--venue-model) is 'nyse'; give one of: brokered, indian, standard",
         ),
         ((), "[venue.parameters]\nfee_cap_cents = 1\n", "does not take; it has none"),
         (
