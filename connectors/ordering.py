@@ -80,7 +80,7 @@ class Keys:
         )
         times[is_wrong] = 0
         keys = np.empty(len(rows), np.int64)
-        for instrument, places in _by_instrument(rows):
+        for instrument, places in by_value(rows["instrument"]):
             reached = np.maximum.accumulate(
                 np.maximum(times[places], self.maxima.get(instrument, 0))
             )
@@ -89,14 +89,17 @@ class Keys:
         return keys
 
 
-def _by_instrument(rows: Array) -> Iterator[tuple[int, Array]]:
-    """(instrument, its places in order) of each instrument in the rows."""
-    if not len(rows):
+def by_value(values: Array) -> Iterator[tuple[int, Array]]:
+    """(value, its places in order) of each value that occurs."""
+    if not len(values):
         return
-    order = np.argsort(rows["instrument"], kind="stable")
-    edges = np.flatnonzero(np.diff(rows["instrument"][order])) + 1
+    if values[0] == values[-1] and (values == values[0]).all():  # one instrument, as most have
+        yield int(values[0]), np.arange(len(values))
+        return
+    order = np.argsort(values, kind="stable")
+    edges = np.flatnonzero(np.diff(values[order])) + 1
     for places in np.split(order, edges):
-        yield int(rows["instrument"][places[0]]), places
+        yield int(values[places[0]]), places
 
 
 def survey(reader: TopicReader) -> Survey:
@@ -111,7 +114,7 @@ def survey(reader: TopicReader) -> Survey:
         highest = max(highest, int(reached.max()))
         found.is_ordered = found.is_ordered and _is_ordered(reached, rows["instrument"], last)
         last = int(reached[-1]), int(rows["instrument"][-1])
-        for instrument, places in _by_instrument(rows):
+        for instrument, places in by_value(rows["instrument"]):
             times = rows[time_field(rows.dtype.names)][places]
             span = found.spans.setdefault(instrument, Span(int(times.min()), int(times.max())))
             span.first, span.last = (

@@ -37,6 +37,7 @@ DATA = (AUTO, "book", "quotes", "trades", "bars")
 """What ``--data`` takes; ``auto`` is answered when a run begins (``jobs/granularity.py``)."""
 CHARGES = re.compile(r"([a-z]+)(?:@([a-z]+))?(?: on (\d{4}-\d{2}-\d{2}))?")
 """Charges on orders in India: product, exchange, day (``jobs/indian_charges.py``)."""
+OWN_FEES = "--charges are the fees of a venue of their own: leave --fees and --venue-model out"
 ACCOUNTS_MAX = 1 << 10
 """Shards there can be: as many as built ids have bits for."""
 ACCOUNT_MAX = (1 << 31) - 1
@@ -438,6 +439,8 @@ def build(options: dict[str, Any]) -> Configuration:
     choose_venue_models(found["stages"], options)
     charges, day = options.get("charges"), options.get("charges_on")
     if charges is not None or day is not None:
+        if options.get("fees") is not None:
+            raise BadConfiguration(OWN_FEES)
         found["stages"].setdefault("venue", {})["charges"] = _charges(charges, day)
     try:
         return msgspec.convert(found, Configuration).check()

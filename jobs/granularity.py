@@ -23,7 +23,7 @@ from streams.numeric.assumed_top import DATA
 BOOK, QUOTES, TRADES, BARS = DATA
 HELD_IN = {BOOK: "md.depth", QUOTES: "md.book_tickers", TRADES: "md.trades", BARS: "md.bars"}
 """What a recording holds for each."""
-INPUTS = {
+MARKET_DATA = {
     BOOK: ("md.trades", "md.depth"),
     QUOTES: ("md.trades", "md.book_tickers"),
     TRADES: ("md.trades",),
@@ -62,12 +62,12 @@ def fill_rule(stages: Mapping[str, Mapping[str, Any]]) -> str:
 
 def held(log: LocalLog) -> list[str]:
     """What the recording can be traded on, the most telling first."""
-    topics = log.topics()
-    return [
-        data
-        for data, topic in HELD_IN.items()
-        if topic in topics and log.reader(topic).count > 0
-    ]
+    return [data for data, topic in HELD_IN.items() if holds(log, topic)]
+
+
+def holds(log: LocalLog, topic: str) -> bool:
+    """True if there are records of the topic."""
+    return topic in log.topics() and log.reader(topic).count > 0
 
 
 def answered(
@@ -92,10 +92,12 @@ def answered(
         has = ", ".join(can_be) or "no market data"
         what = f"--data {asked}: {log.path} has no {HELD_IN.get(asked, asked)}"
         raise BadConfiguration(f"{what}; it has {has}")
-    return _with(configuration, asked, log)
+    if asked == BOOK:
+        return _on_book(configuration)
+    return _without_book(configuration, asked, log)
 
 
-def check_inputs(name: str, stage: Any, feeds: Sequence[str], data: str) -> None:
+def check_data(name: str, stage: Any, feeds: Sequence[str], data: str) -> None:
     """Refuse a strategy that reads what these data do not make.
 
     Raises:
@@ -103,7 +105,7 @@ def check_inputs(name: str, stage: Any, feeds: Sequence[str], data: str) -> None
     """
     made = {"md.depth": BOOK, "md.trades": TRADES, "md.book_tickers": QUOTES}
     for topic in stage.INPUTS:
-        if topic == INPUTS[BARS][0]:
+        if topic == MARKET_DATA[BARS][0]:
             what = f"strategy {name} reads {topic}, which comes before a bar has closed"
             raise BadConfiguration(f"{what}; wake on md.bars")
         lacks_bars = topic == "md.bars" and data == QUOTES and "md.trades" not in feeds
@@ -120,22 +122,26 @@ def on_a_cluster(configuration: Configuration) -> Configuration:
     if data not in (AUTO, BOOK):
         what = f"data is {data}, and a deployed topology trades on the order book"
         raise BadConfiguration(f"{what}; leave it out, or backtest with it")
-    return _with(configuration, BOOK)
+    return _on_book(configuration)
 
 
-def _with(
-    configuration: Configuration, data: str, log: LocalLog | None = None
-) -> Configuration:
+def _on_book(configuration: Configuration) -> Configuration:
+    """It says nothing then. Raises BadConfiguration."""
+    aggregation = dict(configuration.stages.get("aggregation", {}))
+    if "spread" in aggregation:
+        raise BadConfiguration("--spread is of prices that are assumed; a book has its own")
+    if aggregation.pop("data", None) is None:
+        return configuration
+    stages = {name: each for name, each in configuration.stages.items() if name != "aggregation"}
+    if aggregation:
+        stages["aggregation"] = aggregation
+    return msgspec.structs.replace(configuration, stages=stages)
+
+
+def _without_book(configuration: Configuration, data: str, log: LocalLog) -> Configuration:
+    """What follows from the data, among the settings. Raises BadConfiguration."""
     stages = {name: dict(settings) for name, settings in configuration.stages.items()}
     aggregation, venue = stages.setdefault("aggregation", {}), stages.setdefault("venue", {})
-    aggregation.pop("data", None)
-    if data == BOOK:
-        if "spread" in aggregation:
-            raise BadConfiguration("--spread is of prices that are assumed; a book has its own")
-        for name in ("aggregation", "venue"):
-            if not stages[name]:
-                del stages[name]
-        return msgspec.structs.replace(configuration, stages=stages)
     model = venue.get("queue_model", FILL_MODEL)
     if model != FILL_MODEL:
         what = f"--fill-model {model} needs a recorded order book; data of {data}"
@@ -145,7 +151,7 @@ def _with(
     venue.pop("ticker", None)
     venue["queue_model"] = FILL_MODEL
     aggregation["data"] = data
-    if data == BARS and log is not None:
+    if data == BARS:
         interval, unsized = _look_at_bars(log)
         _check_intervals(aggregation, interval)
         if unsized:

@@ -7,21 +7,20 @@ The rates of the day are looked up once, when a run begins, and stand in its gen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 
 import msgspec
 
-from jobs.configuration import CHARGES, BadConfiguration, Configuration
+from jobs.configuration import CHARGES, OWN_FEES, BadConfiguration, Configuration
 from jobs.window import recorded
 from streams.log.local import LocalLog
 
 VENUE = "indian"
-IST = timedelta(hours=5, minutes=30)
 MARGIN = 10_000
 """Added to the rates that risk keeps free, 1e-8: rounding to paise, of orders of 300 rupees."""
 
 
-def answered(configuration: Configuration, log: LocalLog) -> Configuration:
+def with_charges(configuration: Configuration, log: LocalLog) -> Configuration:
     """The configuration with the rates of the charges that it names.
 
     Raises:
@@ -34,16 +33,14 @@ def answered(configuration: Configuration, log: LocalLog) -> Configuration:
     from connectors.reference.charges import NoCharges, rates
 
     product, exchange, given = _parts(wanted)
-    day = given or _day_of(log)
+    day = given or _day_of(log, exchange)
     try:
         parameters = rates(product, exchange, day)
     except NoCharges as problem:
         advice = "" if given else "; --charges-on names another day whose rates count"
         raise NoCharges(f"{problem.text}{advice}") from problem
-    if venue.get("model", VENUE) != VENUE or names_fees(configuration):
-        raise BadConfiguration(
-            "--charges are the fees of a venue of their own: leave --fees and --venue-model out"
-        )
+    if venue.get("model", VENUE) != VENUE:
+        raise BadConfiguration(OWN_FEES)
     worst = worst_rate(parameters)
     text = f"{product}@{exchange} on {day.isoformat()}"
     changed = {**venue, "model": VENUE, "parameters": parameters, "charges": text}
@@ -82,16 +79,11 @@ def worst_rate(rates: Mapping[str, int]) -> int:
     return taxed + max(sides) + MARGIN
 
 
-def names_fees(configuration: Configuration) -> bool:
-    """True if fees were named: they are not the default's."""
-    default = Configuration(strategy="")
-    mine = (configuration.maker_rate, configuration.taker_rate)
-    return mine != (default.maker_rate, default.taker_rate)
+def _day_of(log: LocalLog, exchange: str) -> date:
+    """The day by the exchange's clock on which the data begin."""
+    from connectors.reference.calendars import zone_of
 
-
-def _day_of(log: LocalLog) -> date:
-    """The day by the clock of India on which the data begin."""
     times = recorded(log)
     if times is None:
         raise BadConfiguration(f"{log.path} holds no market data")
-    return (datetime.fromtimestamp(times[0] // 10**9, UTC) + IST).date()
+    return datetime.fromtimestamp(times[0] // 10**9, zone_of(exchange)).date()

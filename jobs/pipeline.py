@@ -9,9 +9,7 @@ from typing import Any
 import msgspec
 
 from jobs.configuration import CHOSEN, BadConfiguration, Configuration
-from jobs.granularity import BARS, BOOK, bar_times, data_of
-from jobs.granularity import INPUTS as MARKET
-from jobs.granularity import check_inputs as check_data
+from jobs.granularity import BARS, BOOK, MARKET_DATA, bar_times, check_data, data_of
 from jobs.strangers import ask_for, is_strange, stage_of
 from jobs.strategies import check_stage, check_strategy, strategy_sources
 from jobs.ticker import TICKERS, holds_tickers, settled, uses_ticker
@@ -44,7 +42,7 @@ from streams.venue import stage as venue
 NAME = "pipeline"
 COMMON = ("control", "ref.instruments")
 """Inputs of every run, before its market data."""
-FEEDS = (*COMMON, *MARKET[BOOK])
+FEEDS = (*COMMON, *MARKET_DATA[BOOK])
 NEVER = 2**63 - 1
 JOBS: dict[str, tuple[str, ...] | None] = {"pipeline": None, "market": ("aggregation", "toxicity")}
 """What can be deployed: a job's name, and the names of its stages (None: all)."""
@@ -116,7 +114,7 @@ def inputs_of(configuration: Configuration, job: str = NAME) -> tuple[str, ...]:
     """What a job reads, in merge order; the venue's tickers where it trades and the configuration
     uses them.
     """
-    feeds = (*COMMON, *MARKET[data_of(configuration.stages)])
+    feeds = (*COMMON, *MARKET_DATA[data_of(configuration.stages)])
     return (*feeds, TICKERS) if JOBS[job] is None and uses_ticker(configuration) else feeds
 
 
@@ -135,7 +133,7 @@ def feeds_of(log: LocalLog, configuration: Configuration) -> list[str]:
         topic for topic in inputs_of(configuration) if STORED_AS.get(topic, topic) in present
     ]
     if not any(topic.startswith("md.") for topic in feeds):
-        wanted = ", ".join(MARKET[data_of(configuration.stages)])
+        wanted = ", ".join(MARKET_DATA[data_of(configuration.stages)])
         raise NotARecording(
             f"{log.path} holds no market data ({wanted}); give a folder that 'sq import' or 'sq "
             "generate' wrote"

@@ -20,7 +20,7 @@ import numpy as np
 from jobs.configuration import Configuration, journal_id
 from jobs.facts import check_facts, check_run_manifest, configuration_in, merged_from
 from jobs.granularity import BOOK, answered, data_of
-from jobs.indian_charges import answered as with_charges
+from jobs.indian_charges import with_charges
 from jobs.pipeline import build_execution, feeds_of, read_instruments, traded_to
 from jobs.run_folders import delete_run, other_files_of
 from jobs.run_progress import Progress, RunProgress

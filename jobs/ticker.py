@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from jobs.configuration import AUTO, CAP, OFF, Configuration
+from jobs.granularity import holds
 from streams.log.local import LocalLog
 
 TICKERS = "md.book_tickers"
@@ -31,7 +32,7 @@ def uses_ticker(configuration: Configuration) -> bool:
 
 def holds_tickers(log: LocalLog) -> bool:
     """True if a recording has a best bid and ask of the venue's own."""
-    return TICKERS in log.topics() and log.reader(TICKERS).count > 0
+    return holds(log, TICKERS)
 
 
 def settled(

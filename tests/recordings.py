@@ -17,6 +17,16 @@ from schemas.vocabulary import DepthKind, Flag, InstrumentKind, Side
 SNAPSHOT = int(Flag.FIRST_OF_SNAPSHOT | Flag.LAST_OF_SNAPSHOT)
 CHAIN = int(Flag.FUTURES_CHAIN)
 MILLISECOND = 1_000_000
+COINBASE = """
+[instrument]
+symbol = "BTC-USD"
+venue = "coinbase"
+kind = "spot"
+tick = "0.01"
+lot = "0.00000001"
+quote = "USD"
+"""
+"""A map of what LEAN's files of Coinbase do not say of their instrument."""
 
 
 def plain_instrument(

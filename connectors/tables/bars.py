@@ -12,6 +12,7 @@ from connectors.tables.importing import import_table
 from connectors.tables.kinds import Kind, Source
 from schemas.codec import codec
 from schemas.vocabulary import BarKind, Flag
+from streams.numeric.bar_prices import have_wrong_prices
 
 OFF_TICK = int(Flag.OFF_TICK)
 PRICES = ("open", "high", "low", "close")
@@ -50,10 +51,7 @@ def bar_rows(source: Source) -> Any:
 def _check(source: Source, rows: Any) -> None:
     """A bar's prices lie between its low and its high, and what buyers took is of its volume."""
     fields = source.fields
-    is_wrong = rows["low"] > rows["high"]
-    for name in ("open", "close"):
-        is_wrong |= (rows[name] > rows["high"]) | (rows[name] < rows["low"])
-    for row in fields.good_rows(is_wrong):
+    for row in fields.good_rows(have_wrong_prices(rows)):
         said = ", ".join(f"{name} {source.batch.field(name, row)[:40]}" for name in PRICES)
         fields.refuse(row, "inconsistent_bar", said)
     for row in fields.good_rows(rows["taker_buy_volume"] > rows["volume"]):

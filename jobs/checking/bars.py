@@ -20,6 +20,7 @@ from schemas.records import Instrument
 from schemas.vocabulary import Flag
 from streams.aggregation import bars as rules
 from streams.aggregation.state import MAX_INTERVALS, WEEK, Settings, new_state
+from streams.numeric.bar_prices import have_wrong_prices
 from streams.numeric.borrowing import borrowing_kernel
 from streams.numeric.bounds import PRICE_MAX
 from streams.numeric.checking.codes import Code
@@ -139,11 +140,8 @@ class BarCheck:
 
 def wrong_bars(rows: Array) -> Array:
     """True where a bar's prices or volumes cannot be."""
-    highest = np.maximum(rows["open"], rows["close"])
-    lowest = np.minimum(rows["open"], rows["close"])
     wrong: Array = (
-        (rows["high"] < highest)
-        | (rows["low"] > lowest)
+        have_wrong_prices(rows)
         | (rows["low"] <= 0)
         | (rows["volume"] < 0)
         | (rows["taker_buy_volume"] < 0)

@@ -116,19 +116,6 @@ def _offsets(block: Block) -> Array:
     return np.arange(block.first_offset, block.end_offset, dtype=np.int64)
 
 
-def by_row(slots: Array) -> Iterator[tuple[int, Array]]:
-    """(row of the checks, places in order) of each one that occurs."""
-    if not len(slots):
-        return
-    if slots[0] == slots[-1] and (slots == slots[0]).all():  # one instrument, as most have
-        yield int(slots[0]), np.arange(len(slots))
-        return
-    order = np.argsort(slots, kind="stable")
-    edges = np.flatnonzero(np.diff(slots[order])) + 1
-    for places in np.split(order, edges):
-        yield int(slots[places[0]]), places
-
-
 def slots_of(checks: Any, instruments: Array) -> Array:
     """Row of the checks of each instrument id."""
     unknown = len(checks.streams) - 1

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from jobs.checking.reading import Array, TopicReading, by_row, slots_of
+from connectors.ordering import by_value
+from jobs.checking.reading import Array, TopicReading, slots_of
 from streams.numeric.checking.depth import compare_tops
 from streams.numeric.checking.records import check_tickers, end_states
 
@@ -79,5 +80,5 @@ class TickerCheck:
 
 def _split(rows: Array, slots: Array) -> Iterator[tuple[int, Array]]:
     """(row of the checks, its rows in order) of each one that occurs."""
-    for slot, places in by_row(slots):
+    for slot, places in by_value(slots):
         yield slot, rows if len(places) == len(rows) else rows[places]

@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=HelpFormatter,
     )
-    command.add_argument("folder", type=Path, help="recording or run folder")
+    command.add_argument("folder", help="recording or run folder")
     command.add_argument(
         "--silence",
         metavar="TIME",
@@ -70,17 +70,19 @@ def run(arguments: argparse.Namespace) -> int:
     from jobs.checking.checker import check_folder
     from jobs.checking.document import has_errors
     from jobs.progress import ProgressBar
+    from streams.log.kafka.cluster import is_cluster
 
-    if str(arguments.folder).startswith("kafka:"):
+    if is_cluster(arguments.folder):
         raise WrongUse("a folder is checked, not a cluster; 'sq pull' makes one of it")
+    folder = Path(arguments.folder)
     said: Mapping[str, Any] | None = None
     if arguments.compare is not None:
         said = certificate.read(arguments.compare)
     limits = certificate.limits_of(said, arguments.silence, arguments.jump)
     if arguments.certificate is not None:
-        certificate.check_place(arguments.certificate, arguments.folder)
+        certificate.check_place(arguments.certificate, folder)
     with ProgressBar("check", "records") as bar:
-        found = check_folder(arguments.folder, limits, bar.update)
+        found = check_folder(folder, limits, bar.update)
     if arguments.certificate is not None:
         certificate.write(arguments.certificate, found)
     differences = certificate.differences(said, found) if said is not None else []

@@ -30,6 +30,7 @@ from streams.aggregation.state import NEVER, QUOTE_VOLUME_FAULT
 from streams.numeric import wide
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.bounds import COUNT_MAX, add_count, saturated
+from streams.numeric.quality import OF_RECORDS
 
 BUY = int(Side.BUY)
 TIME = int(BarKind.TIME)
@@ -38,16 +39,6 @@ AMENDED = int(Flag.AMENDED)
 PARTIAL = int(Flag.PARTIAL)
 SYNTHETIC = int(Flag.SYNTHETIC)
 OVERFLOW = int(Flag.OVERFLOW)
-# Flags of a trade that say something about every bar that holds it.
-CARRIED = int(
-    Flag.LATE
-    | Flag.AMENDED
-    | Flag.ESTIMATED_TIME
-    | Flag.OUT_OF_HOURS
-    | Flag.SYNTHETIC
-    | Flag.SIMULATED
-    | Flag.OFF_TICK
-)
 BARS_A_CALL = 8
 FAR = 1 << 62  # high limbs of amounts that may have more than 38 digits: 10^38 is 1.18 * 2^126
 
@@ -71,7 +62,7 @@ def add_trade(fault: Any, bar: Any, trade: Any) -> None:
             bar.open, bar.first_time, bar.first_id = price, time, identity
     bar.prints += 1
     bar.trade_count = add_count(bar.trade_count, trade.trade_count)
-    bar.flags |= trade.flags & CARRIED
+    bar.flags |= trade.flags & OF_RECORDS
     quantity_high, quantity_low = wide.widen(quantity)
     bar.volume_high, bar.volume_low = wide.add(
         bar.volume_high, bar.volume_low, quantity_high, quantity_low

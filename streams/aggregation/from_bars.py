@@ -12,13 +12,14 @@ from typing import Any
 from schemas.compiled.bar import DTYPE as GIVEN
 from schemas.vocabulary import Flag
 from schemas.wire import NULL
-from streams.aggregation.bars import CARRIED, begin_bar
+from streams.aggregation.bars import begin_bar
 from streams.aggregation.state import QUOTE_VOLUME_FAULT
 from streams.numeric import wide
 from streams.numeric.borrowing import inner_kernel
 from streams.numeric.bounds import add_count
+from streams.numeric.quality import OF_RECORDS
 
-KEPT = CARRIED | int(Flag.PARTIAL | Flag.OVERFLOW)
+KEPT = OF_RECORDS | int(Flag.PARTIAL | Flag.OVERFLOW)
 """Flags of a bar that say something about every longer bar that holds it."""
 HALF = 1 << 61
 """High limbs of amounts whose sum certainly has at most 38 digits."""

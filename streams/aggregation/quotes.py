@@ -18,19 +18,12 @@ from typing import Any
 from schemas.vocabulary import Flag
 from streams.numeric import book
 from streams.numeric.borrowing import inner_kernel
+from streams.numeric.quality import OF_RECORDS, VALIDITY
 
 STALE = int(Flag.STALE)
 STALE_AND_GAP = int(Flag.STALE | Flag.GAP)
-VALIDITY = int(Flag.STALE | Flag.GAP | Flag.CROSSED | Flag.ONE_SIDED)
-# Flags of an update that say something about the quote made from it.
-CARRIED = int(
-    Flag.LATE
-    | Flag.ESTIMATED_TIME
-    | Flag.OUT_OF_HOURS
-    | Flag.SYNTHETIC
-    | Flag.SIMULATED
-    | Flag.OFF_TICK
-)
+# Flags of an update that say something about the quote made from it; a quote amends nothing.
+CARRIED = OF_RECORDS & ~int(Flag.AMENDED)
 LAST_OF_SNAPSHOT = int(Flag.LAST_OF_SNAPSHOT)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from schemas.errors import WrongUse
 from schemas.records import Instrument
-from streams.numeric.measures import amihud, hawkes, kyle, markouts, order_flow, roll
+from streams.numeric.measures import amihud, hawkes, kyle, markouts, order_flow, roll, signing
 from streams.numeric.periods import WINDOW_MAX
 from streams.numeric.rolling import WINDOW, new_ranking, new_window
 from streams.numeric.smoothing import EMA, new_ema
@@ -115,12 +115,7 @@ FLOW = np.dtype(
         (name, np.int64)
         for name in (
             "instrument", "tick",
-            # the last quote, and the doubled mid of the last quote strictly before it in time, as
-            # trade signing needs them
-            "quote_known", "quote_time", "bid_price", "bid_quantity", "ask_price", "ask_quantity",
-            "quote_flags", "mid_before", "mid_before_known", "time_before",
-            # the tick rule
-            "last_price", "last_sign",
+            *signing.FIELDS,
             # twice the mid that stands, and that stood at the end of the last interval; 0: none
             "doubled_mid", "doubled_mid_at_start",
             # the interval; ``quoted_since``: up to when its quotes are summed

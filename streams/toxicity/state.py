@@ -11,6 +11,7 @@ import numpy as np
 from schemas.errors import BadData, WrongUse
 from schemas.records import Instrument
 from streams.numeric import fixed
+from streams.numeric.measures import signing
 from streams.numeric.state_arrays import StateArrays, array_of
 
 NEVER = 2**63 - 1  # a time that does not come
@@ -54,14 +55,7 @@ FLOW = np.dtype(
     [
         (name, np.int64)
         for name in (
-            "instrument",
-            # the last quote, and the doubled mid of the last quote strictly before it in time
-            # (_known 0: none, stale or one-sided)
-            "quote_known", "quote_time", "bid_price", "bid_quantity", "ask_price", "ask_quantity",
-            "quote_flags",
-            "mid_before", "mid_before_known", "time_before",
-            # the tick rule
-            "last_price", "last_sign",
+            "instrument", *signing.FIELDS,
             # the feature interval
             "active", "window_buy_high", "window_sell_high", "window_trades", "window_ofi_high",
             "window_events", "window_method", "window_flags",

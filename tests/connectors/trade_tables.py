@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import random
+import shutil
 import zipfile
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from binance_lines import records
 
+from schemas.errors import ShrivenError
 from streams.log.manifest import LOG_MANIFEST, read_manifest
 
 BTC = "BTCUSDT@binance"
@@ -47,6 +51,19 @@ def toml(folder: Path, text: str) -> Path:
 
 def letters(log: Path) -> list[tuple[str, int]]:
     return [(each["reason"], each["origin_offset"]) for each in records(log, "import.dlq")]
+
+
+def summary_or_error(seed: int, log: Path, run: Callable[[], Any]) -> Any:
+    """The summary of an import into a new folder; None where it ended in words. A failure names its
+    seed.
+    """
+    shutil.rmtree(log, ignore_errors=True)
+    try:
+        return run()
+    except ShrivenError:
+        return None
+    except Exception as problem:  # noqa: BLE001 - the seed belongs to it
+        raise AssertionError(f"seed {seed}: {problem!r}") from problem
 
 
 def as_zip(text: bytes, name: str = "trades.csv") -> bytes:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import polars as pl
 import pytest
+from recordings import COINBASE
 
 from jobs.configuration import BadConfiguration
 from jobs.runs import Backtest
@@ -331,17 +332,6 @@ def test_a_forged_bar_is_a_dead_letter_with_its_reason(bars: Path, tmp_path: Pat
     assert letter["reason"] == "price_range"
     published = records_in(run.folder, "md.bars")
     assert len(published) == len(rows) - 1
-
-
-COINBASE = """
-[instrument]
-symbol = "BTC-USD"
-venue = "coinbase"
-kind = "spot"
-tick = "0.01"
-lot = "0.00000001"
-quote = "USD"
-"""
 
 
 def test_minutes_made_of_recorded_seconds_are_the_publishers_minutes(

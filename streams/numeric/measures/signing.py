@@ -20,6 +20,15 @@ EXCHANGE_FLAG = int(SignMethod.EXCHANGE_FLAG)
 TICK_RULE = int(SignMethod.TICK_RULE)
 LEE_READY = int(SignMethod.LEE_READY)
 NO_MID = int(Flag.STALE | Flag.ONE_SIDED)
+FIELDS = (
+    # the last quote, and the doubled mid of the last quote strictly before it in time (_known 0:
+    # none, stale or one-sided)
+    "quote_known", "quote_time", "bid_price", "bid_quantity", "ask_price", "ask_quantity",
+    "quote_flags", "mid_before", "mid_before_known", "time_before",
+    # the tick rule
+    "last_price", "last_sign",
+)  # fmt: skip
+"""What a stage keeps of each instrument for these steps, as int64 of its ``flow``."""
 
 
 @inner_kernel

@@ -23,6 +23,7 @@ from schemas.reasons import (
     UNKNOWN_INSTRUMENT,
 )
 from schemas.shapes import time_field
+from streams.numeric.bar_prices import have_wrong_prices
 from streams.numeric.borrowing import unlocked_borrowing_kernel
 from streams.numeric.bounds import PRICE_MAX
 from streams.runtime.order.canary import CANARY_ID
@@ -35,7 +36,6 @@ Array = np.ndarray[Any, Any]
 LATEST = 1 << 62
 """ns UTC, the year 2116: later times leave no room for deadlines in 64 bits."""
 INSTRUMENTS_LIMIT = 4096
-OF_BARS = ("open_time", "close_time", "open", "high", "low", "close", "volume")
 
 
 @unlocked_borrowing_kernel
@@ -83,33 +83,15 @@ def _validate_prices(rows: Any, width: Any, place: Any, first: Any, stop: Any, s
                 status[row] = NOT_SELECTED
 
 
-@unlocked_borrowing_kernel
-def _validate_bars(
-    rows: Any, width: Any, places: Any, first: Any, stop: Any, status: Any
-) -> None:
-    """Good bars that do not end after they begin, or whose prices do not lie between their low,
-    above 0, and their high. ``places``: of open and close time, open, high, low, close and volume.
-    """
-    for row in range(first, stop):
-        if status[row] != GOOD and status[row] != NEIGHBOUR:
-            continue
-        at = rows + row * width
-        begins = view(at + places[0], (1,), np.int64)[0]
-        ends = view(at + places[1], (1,), np.int64)[0]
-        high = view(at + places[3], (1,), np.int64)[0]
-        low = view(at + places[4], (1,), np.int64)[0]
-        found = GOOD
-        if ends <= begins or ends > LATEST:
-            found = BAD_TIME
-        elif low < 1 or high > PRICE_MAX or view(at + places[6], (1,), np.int64)[0] < 0:
-            found = PRICE_RANGE
-        else:
-            for place in (places[2], places[5]):
-                price = view(at + place, (1,), np.int64)[0]
-                if price < low or price > high:
-                    found = PRICE_RANGE
-        if found != GOOD:
-            status[row] = found if status[row] == GOOD else NOT_SELECTED
+def _validate_bars(rows: Array, status: Array) -> None:
+    """Bars that do not end after they begin, or whose prices or volume cannot be."""
+    found = np.full(len(rows), GOOD, np.uint8)
+    is_beyond = (rows["low"] < 1) | (rows["high"] > PRICE_MAX) | (rows["volume"] < 0)
+    found[is_beyond | have_wrong_prices(rows)] = PRICE_RANGE
+    ends = rows["close_time"]
+    found[(ends <= rows["open_time"]) | (ends > LATEST)] = BAD_TIME
+    is_bad = (found != GOOD) & ((status == GOOD) | (status == NEIGHBOUR))
+    status[is_bad] = np.where(status == GOOD, found, NOT_SELECTED)[is_bad]
 
 
 @unlocked_borrowing_kernel
@@ -169,8 +151,7 @@ class Validator:
             if "price" in fields:
                 _validate_prices(address, width, fields["price"][1], first, stop, feed.status)
             if "open_time" in fields:
-                places = np.array([fields[name][1] for name in OF_BARS], np.int64)
-                _validate_bars(address, width, places, first, stop, feed.status)
+                _validate_bars(rows[first:stop], feed.status[first:stop])
 
 
 @functools.cache

@@ -294,15 +294,17 @@ class LoopText:
 
     def _end(self, depth: int) -> None:
         """The end of the input: it is met again until each stage that ends in parts, whose timer
-        stands at the clock while more is left, is done; then the stages behind it end.
+        stands at the clock while more is left, is done; then the others end.
         """
-        for stage in self.stages:
-            if not hasattr(stage.module, "on_end"):
-                continue
+        ending = [stage for stage in self.stages if hasattr(stage.module, "on_end")]
+        in_parts = [stage for stage in ending if getattr(stage.module, "ENDS_IN_PARTS", False)]
+        for stage in in_parts:
             self._call(depth, stage, "on_end", "")
-            if getattr(stage.module, "ENDS_IN_PARTS", False):
-                self._put(depth, f"if {stage.name}.timer[0] > present:")
-                depth += 1
+            self._put(depth, f"if {stage.name}.timer[0] > present:")
+            depth += 1
+        for stage in ending:
+            if stage not in in_parts:
+                self._call(depth, stage, "on_end", "")
         self._put(depth, "cursor += 1")
 
     def _consequences(self, depth: int, stage: KernelStage) -> None:
